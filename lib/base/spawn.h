@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs a program with one socket on descriptor 3, asks it one question and takes its answer. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/secret.h"
+
+/* The descriptor that the program finds its socket on. */
+#define SPAWN_FD 3
+
+/*
+ * Starts path (absolute) with an empty environment, default signals, standard input and output on
+ * /dev/null, standard error inherited and no other descriptor; sends question, shuts the sending side
+ * down, and reads the answer up to the end of file into ret_answer (at most answer_max bytes, else
+ * -EFBIG). Waits as long as the program lives: its deadline is its own. Safe in a process with threads
+ * or with SIGCHLD ignored: touches no state of the caller, raises no SIGPIPE.
+ * 0; -ENOENT, -EACCES (the program cannot be started); other -errno. On success ret_status (may be
+ * NULL) is the wait status, or -1 where the host collected it.
+ */
+int spawn_ask(const char *path, const struct secret *question, size_t answer_max,
+	      struct secret *ret_answer, int *ret_status);

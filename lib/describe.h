@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The header description of a LUKS2 device as libcryptsetup sees it: for the plugin and the tool alike. */
+#pragma once
+
+#include "base/err.h"
+#include "format/header.h"
+
+struct crypt_device;
+
+/* Needs a loaded LUKS2 header. CMK_DEVICE for one whose segment cannot be described. */
+int describe_header(struct crypt_device *cd, char out[static HEADER_DESCRIPTION_MAX],
+		    struct cmk_err *err);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The last failure of each token of each volume, in RUNDIR/failed/UUID.TOKEN, root-only: so that a second
+ * attempt moments later returns at once, and `luks-cmk why` can tell it after boot.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* libcryptsetup opens a failing token of a preferred keyslot twice, and initramfs scripts ask three times. */
+#define RECORD_FRESH_MS 5000
+
+struct record {
+	struct cmk_err err;
+	int64_t when;	 /* seconds since 1970, by a clock that may have been wrong at boot */
+	int64_t boot_ms; /* the same moment, by io_now_ms() */
+	int token;
+};
+
+/* All of these do nothing, or find nothing, without the right to the directory. */
+void record_write(const char *rundir, const char *uuid, int token, const struct cmk_err *err);
+void record_remove(const char *rundir, const char *uuid, int token);
+/* 0, -ENOENT, or -EBADMSG for a file that is none of ours. */
+int record_read(const char *rundir, const char *uuid, int token, struct record *ret);

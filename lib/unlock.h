@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a token to its keyslot key: identity, sign-in, vault. Runs in the helper alone.
+ *
+ * unlock_prepare() does all that needs the caller's rights (policy, files); then the helper drops them;
+ * the other functions only speak to the network.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "cache.h"
+#include "format/config.h"
+#include "format/token.h"
+#include "identity/identity.h"
+#include "net/http.h"
+#include "vault/vault.h"
+
+/* The next wrapping is asked beside the first if that has not answered by then. */
+#define UNLOCK_NEXT_AFTER_MS 2000
+
+struct unlock;
+
+/*
+ * Checks each wrapping against configuration and policy. One that may not be used does not spoil the
+ * others; none left is the first one's error. config must outlive ret. template as for token_parse().
+ */
+int unlock_prepare(struct unlock **ret, const struct config *config, const char *rundir,
+		   const struct token *token, bool template, struct cmk_err *err);
+/* Hands over the connections, made before the sandbox closed, and when to give up (io_now_ms()). */
+void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms);
+
+/*
+ * The keyslot key from the first wrapping that yields one made for this header. request_id of err is set
+ * on success too.
+ */
+int unlock_unwrap(struct unlock *unlock, const char *header, struct secret *ret_key,
+		  struct cmk_err *err);
+/* Wraps payload under the newest version of the template's key, and proves it by an unwrap at the vault. */
+int unlock_wrap(struct unlock *unlock, const struct secret *payload, struct token_wrapping *ret,
+		struct cmk_err *err);
+/* The attributes of the key (its newest version, if the wrapping names none). */
+int unlock_describe(struct unlock *unlock, struct vault_key *ret, struct cmk_err *err);
+
+/* One finished request, for `luks-cmk check`. */
+struct unlock_step {
+	const char *name; /* "identity", "sign-in", "key", "unwrap" */
+	char host[CONFIG_HOST_MAX];
+	int64_t ms;
+	enum cmk_code code;
+};
+#define UNLOCK_STEPS_MAX 64
+size_t unlock_steps(const struct unlock *unlock, const struct unlock_step **ret);
+
+void unlock_free(struct unlock *unlock);

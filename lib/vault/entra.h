@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Microsoft Entra ID: an assertion of the machine for an access token in the customer's tenant. */
+#pragma once
+
+#include "vault/vault.h"
+
+/* For struct vault_ops: see there. */
+int entra_warm(const struct vault_target *target, struct http_request *ret, struct cmk_err *err);
+int entra_request(const struct vault_target *target, const struct secret *jwt,
+		  struct http_request *ret, struct cmk_err *err);
+int entra_reply(const struct vault_target *target, const struct http_reply *reply,
+		struct vault_credential *ret, struct cmk_err *err);
