@@ -4,14 +4,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Copies text to out (size bytes, always NUL-terminated) so that a terminal and a log show it as what it
  * is: well-formed UTF-8 of printable characters stays, every other byte (control characters, escape
  * sequences, C1 controls, bidirectional overrides, broken UTF-8) becomes \xNN. Cut at a character's edge
- * if out is too small.
+ * if out is too small. A backslash stays as it is, so that escaping a text twice changes nothing: sentences
+ * quote each other.
  */
 void text_escape(char *out, size_t size, const char *text);
+
+/* Bytes of the UTF-8 character (RFC 3629) that text begins with, and its code point; 0 if it is broken. */
+size_t text_utf8(const char *text, size_t len, uint32_t *ret);
 
 /* A GUID in its usual form, 8-4-4-4-12 hexadecimal digits of either case. */
 bool text_is_guid(const char *text);
