@@ -10,17 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/secret.h"
-#include "cache.h"
 #include "format/config.h"
 #include "format/token.h"
-#include "identity/identity.h"
+#include "lane.h"
 #include "net/http.h"
 #include "vault/vault.h"
 
-/* The next wrapping is asked beside the first if that has not answered by then. */
+/* The next wrapping is asked beside the one before if that has not answered by then. */
 #define UNLOCK_NEXT_AFTER_MS 2000
 
 struct unlock;
@@ -35,25 +33,22 @@ int unlock_prepare(struct unlock **ret, const struct config *config, const char 
 void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms);
 
 /*
- * The keyslot key from the first wrapping that yields one made for this header. request_id of err is set
- * on success too.
+ * One of these, once. request_id of err is set on success too.
+ *
+ * The keyslot key, from the first wrapping that yields one made for this header; with describe, the
+ * attributes of its key are read as well.
  */
-int unlock_unwrap(struct unlock *unlock, const char *header, struct secret *ret_key,
+int unlock_unwrap(struct unlock *unlock, const char *header, bool describe, struct secret *ret_key,
 		  struct cmk_err *err);
 /* Wraps payload under the newest version of the template's key, and proves it by an unwrap at the vault. */
 int unlock_wrap(struct unlock *unlock, const struct secret *payload, struct token_wrapping *ret,
 		struct cmk_err *err);
-/* The attributes of the key (its newest version, if the wrapping names none). */
-int unlock_describe(struct unlock *unlock, struct vault_key *ret, struct cmk_err *err);
+/* Reads the attributes of the key (its newest version, if the wrapping names none). */
+int unlock_describe(struct unlock *unlock, struct cmk_err *err);
 
-/* One finished request, for `luks-cmk check`. */
-struct unlock_step {
-	const char *name; /* "identity", "sign-in", "key", "unwrap" */
-	char host[CONFIG_HOST_MAX];
-	int64_t ms;
-	enum cmk_code code;
-};
-#define UNLOCK_STEPS_MAX 64
+/* The attributes read, or NULL; and the requests made so far, in the order in which they ended. */
+const struct vault_key *unlock_key(const struct unlock *unlock);
 size_t unlock_steps(const struct unlock *unlock, const struct unlock_step **ret);
 
+/* May wait as http_free() does. */
 void unlock_free(struct unlock *unlock);

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The way of one wrapping to the key, as a state machine: each state is one function. */
+
+#include "lane.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "backoff.h"
+#include "base/io.h"
+#include "format/payload.h"
+
+/* How often a lane looks whether another process has finished its sign-in. */
+#define LOCK_POLL_MS 15
+/* A connection opened ahead is waited for this long at most, once the request itself is ready. */
+#define WARM_WAIT_MS 2000
+/* With "timeout = forever" a single request still ends, so that a stuck connection is not for ever. */
+#define CALL_MAX_MS 60000
+
+static void drop_call(struct http_call **call)
+{
+	http_call_free(*call);
+	*call = NULL;
+}
+
+static void drop_calls(struct lane *lane)
+{
+	drop_call(&lane->call);
+	drop_call(&lane->warm_sign_in);
+	drop_call(&lane->warm_vault);
+	lane->ready_ms = 0;
+}
+
+static int64_t call_deadline(const struct lane_run *run)
+{
+	int64_t limit = io_now_ms() + CALL_MAX_MS;
+	return run->deadline_ms < INT64_MAX ? run->deadline_ms : limit;
+}
+
+static bool retry_may_help(const struct lane *lane, const struct lane_run *run)
+{
+	if (cmk_code_class(lane->err.code) == CMK_CLASS_UNREACHABLE)
+		return true;
+	/* Entra's nodes disagree for minutes about a new federated credential: at enrolment, ask again. */
+	return run->payload && lane->err.code == CMK_FEDERATION;
+}
+
+/* After a failure: another attempt later, or the end. retry_after_ms is the service's wish, or -1. */
+static void fail(struct lane *lane, struct lane_run *run, int64_t retry_after_ms)
+{
+	drop_calls(lane);
+	cache_unlock(&lane->cache);
+	lane->wake_ms = io_now_ms() + backoff_ms(lane->attempts++, retry_after_ms);
+	lane->state = LANE_IDLE;
+	if (!retry_may_help(lane, run) || lane->wake_ms >= run->deadline_ms)
+		lane->state = LANE_FAILED;
+	/* A stale or premature assertion would only fail again. */
+	if (lane->err.code == CMK_CLOCK || lane->err.code == CMK_FEDERATION)
+		secret_done(&lane->assertion->jwt);
+}
+
+static void note_step(struct lane_run *run, const char *name, const char *host,
+		      const struct http_call *call, enum cmk_code code)
+{
+	if (run->steps_count == UNLOCK_STEPS_MAX)
+		return;
+	struct unlock_step *step = &run->steps[run->steps_count++];
+	*step = (struct unlock_step){ .name = name, .ms = http_call_ms(call), .code = code };
+	(void)text_copy(step->host, sizeof(step->host), host);
+}
+
+/* Opening a connection ahead never fails a lane: the request itself will tell. */
+static void warm(struct lane *lane, struct lane_run *run, struct http_call **call,
+		 int (*build)(const struct vault_target *, struct http_request *, struct cmk_err *))
+{
+	_cleanup_http_request_ struct http_request request = { 0 };
+	if (!*call && build(&lane->target, &request, NULL) == 0)
+		(void)http_start(run->http, &request, call_deadline(run), call, NULL);
+}
+
+/* Whether the request may go now: its connection is open, or took too long. */
+static bool warm_enough(struct lane *lane, struct http_call **call)
+{
+	if (!*call)
+		return true;
+	if (lane->ready_ms == 0)
+		lane->ready_ms = io_now_ms();
+	if (!http_call_finished(*call) && io_now_ms() < lane->ready_ms + WARM_WAIT_MS)
+		return false;
+	drop_call(call);
+	lane->ready_ms = 0;
+	return true;
+}
+
+static void step_lock(struct lane *lane, struct lane_run *run)
+{
+	if (lane->credential.value.len > 0 &&
+	    lane->credential.expires > time(NULL) + CACHE_MARGIN) {
+		lane->state = run->describe ? LANE_DESCRIBE : LANE_UNWRAP;
+		return;
+	}
+	if (!cache_try_lock(&lane->cache)) {
+		lane->state = LANE_LOCK;
+		lane->wake_ms = io_now_ms() + LOCK_POLL_MS;
+		if (lane->wake_ms < run->deadline_ms)
+			return;
+		cmk_err(&lane->err, CMK_TIMEOUT,
+			"another process has been signing in at %s all the time; try again",
+			lane->target.cloud->authority);
+		fail(lane, run, -1);
+		return;
+	}
+	if (cache_get(&lane->cache, &lane->credential) &&
+	    !secret_equal(&lane->credential.value, &lane->rejected)) {
+		cache_unlock(&lane->cache);
+		lane->state = run->describe ? LANE_DESCRIBE : LANE_UNWRAP;
+		return;
+	}
+	vault_credential_done(&lane->credential);
+	lane->state = LANE_ASSERTION;
+}
+
+/* 0: the JWT is there; 1: not yet; negative: lane->err. */
+static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_retry_after)
+{
+	struct assertion *assertion = lane->assertion;
+	struct identity *identity = &assertion->identity;
+	if (assertion->jwt.len > 0)
+		return 0;
+	if (!assertion->call) {
+		_cleanup_http_request_ struct http_request request = { 0 };
+		int r = identity->ops->request(identity, &request, &assertion->jwt, &lane->err);
+		if (r <= 0)
+			return r;
+		r = http_start(run->http, &request, call_deadline(run), &assertion->call,
+			       &lane->err);
+		return r < 0 ? r : 1;
+	}
+	if (!http_call_finished(assertion->call))
+		return 1;
+
+	_cleanup_http_reply_ struct http_reply reply = { .retry_after_ms = -1 };
+	int r = http_call_result(assertion->call, &reply, &lane->err);
+	if (r == 0)
+		r = identity->ops->reply(identity, &reply, &assertion->jwt, &lane->err);
+	note_step(run, "identity", identity->metadata, assertion->call,
+		  r < 0 ? lane->err.code : CMK_OK);
+	*ret_retry_after = reply.retry_after_ms;
+	drop_call(&assertion->call);
+	return r;
+}
+
+static void step_assertion(struct lane *lane, struct lane_run *run)
+{
+	int64_t retry_after = -1;
+	int r = get_assertion(lane, run, &retry_after);
+	if (r < 0) {
+		fail(lane, run, retry_after);
+		return;
+	}
+	warm(lane, run, &lane->warm_vault, lane->target.ops->warm_vault);
+	if (r > 0)
+		warm(lane, run, &lane->warm_sign_in, lane->target.ops->warm_sign_in);
+	else if (warm_enough(lane, &lane->warm_sign_in))
+		lane->state = LANE_SIGN_IN;
+}
+
+/*
+ * Sends what build makes, and takes the reply when it is there. 0: reply filled; 1: not yet; negative:
+ * lane->err.
+ */
+typedef int build_fn(struct lane *lane, struct http_request *request);
+static int exchange(struct lane *lane, struct lane_run *run, build_fn *build,
+		    struct http_reply *reply)
+{
+	if (!lane->call) {
+		_cleanup_http_request_ struct http_request request = { 0 };
+		int r = build(lane, &request);
+		if (r == 0)
+			r = http_start(run->http, &request, call_deadline(run), &lane->call,
+				       &lane->err);
+		return r < 0 ? r : 1;
+	}
+	if (!http_call_finished(lane->call))
+		return 1;
+	return http_call_result(lane->call, reply, &lane->err);
+}
+
+static int build_sign_in(struct lane *lane, struct http_request *request)
+{
+	return lane->target.ops->sign_in_request(&lane->target, &lane->assertion->jwt, request,
+						 &lane->err);
+}
+
+static void step_sign_in(struct lane *lane, struct lane_run *run)
+{
+	_cleanup_http_reply_ struct http_reply reply = { .retry_after_ms = -1 };
+	int r = exchange(lane, run, build_sign_in, &reply);
+	if (r > 0)
+		return;
+	if (r == 0)
+		r = lane->target.ops->sign_in_reply(&lane->target, &reply, &lane->credential,
+						    &lane->err);
+	if (lane->call)
+		note_step(run, "sign-in", lane->target.cloud->authority, lane->call,
+			  r < 0 ? lane->err.code : CMK_OK);
+	drop_call(&lane->call);
+	if (r < 0) {
+		fail(lane, run, reply.retry_after_ms);
+		return;
+	}
+	cache_put(&lane->cache, &lane->credential);
+	cache_unlock(&lane->cache);
+	lane->state = run->describe ? LANE_DESCRIBE : LANE_UNWRAP;
+}
+
+/* The vault did not take the credential: once, a new one may be what is missing. */
+static bool sign_in_again(struct lane *lane, const struct http_reply *reply)
+{
+	if (reply->status != 401 || lane->rejected.len > 0)
+		return false;
+	drop_calls(lane);
+	secret_move(&lane->rejected, &lane->credential.value);
+	lane->state = LANE_LOCK;
+	lane->wake_ms = 0;
+	return true;
+}
+
+static int build_describe(struct lane *lane, struct http_request *request)
+{
+	return lane->target.ops->describe_request(&lane->target, &lane->credential, request,
+						  &lane->err);
+}
+
+static int build_unwrap(struct lane *lane, struct http_request *request)
+{
+	return lane->target.ops->unwrap_request(&lane->target, &lane->credential, request,
+						&lane->err);
+}
+
+static int check_expiry(struct lane *lane, const struct lane_run *run)
+{
+	if (run->config->policy.expired_keys != CONFIG_EXPIRED_REFUSE || lane->key.expires == 0 ||
+	    lane->key.expires > time(NULL))
+		return 0;
+	return cmk_err(
+		&lane->err, CMK_POLICY,
+		"%s has expired, and this machine's configuration says expired_keys = refuse; the "
+		"customer extends the key's expiry, or rotates it",
+		lane->key.kid);
+}
+
+static int take_description(struct lane *lane, struct lane_run *run, const struct http_reply *reply)
+{
+	int r = lane->target.ops->describe_reply(&lane->target, reply, &lane->key, &lane->err);
+	if (r < 0)
+		return r;
+	lane->described = true;
+	r = check_expiry(lane, run);
+	if (r == 0 && run->payload)
+		r = lane->target.ops->wrap(&lane->target, &lane->key, run->payload, &lane->err);
+	return r;
+}
+
+static int take_key(struct lane *lane, struct lane_run *run, const struct http_reply *reply)
+{
+	int r = lane->target.ops->unwrap_reply(&lane->target, reply, &lane->result, &lane->err);
+	if (r == 0 && run->payload && !secret_equal(&lane->result, run->payload))
+		return cmk_err(
+			&lane->err, CMK_PROTOCOL,
+			"%s unwrapped the key to other bytes than were wrapped; look for something "
+			"between this machine and the vault",
+			lane->target.host);
+	if (r == 0 && run->header)
+		r = payload_check(&lane->result, run->header, &lane->err);
+	return r;
+}
+
+static void step_vault(struct lane *lane, struct lane_run *run)
+{
+	bool describing = lane->state == LANE_DESCRIBE;
+	if (!lane->call && !warm_enough(lane, &lane->warm_vault))
+		return;
+	_cleanup_http_reply_ struct http_reply reply = { .retry_after_ms = -1 };
+	int r = exchange(lane, run, describing ? build_describe : build_unwrap, &reply);
+	if (r > 0 || (r == 0 && sign_in_again(lane, &reply)))
+		return;
+	if (r == 0)
+		r = describing ? take_description(lane, run, &reply) : take_key(lane, run, &reply);
+	if (lane->call)
+		note_step(run, describing ? "key" : "unwrap", lane->target.host, lane->call,
+			  r < 0 ? lane->err.code : CMK_OK);
+	drop_call(&lane->call);
+	if (r < 0) {
+		fail(lane, run, reply.retry_after_ms);
+		return;
+	}
+	lane->state = describing && !run->describe_only ? LANE_UNWRAP : LANE_DONE;
+}
+
+void lane_step(struct lane *lane, struct lane_run *run)
+{
+	enum lane_state before;
+	do {
+		before = lane->state;
+		switch (lane->state) {
+		case LANE_IDLE:
+		case LANE_LOCK:
+			if (io_now_ms() >= lane->wake_ms)
+				step_lock(lane, run);
+			break;
+		case LANE_ASSERTION:
+			step_assertion(lane, run);
+			break;
+		case LANE_SIGN_IN:
+			step_sign_in(lane, run);
+			break;
+		case LANE_DESCRIBE:
+		case LANE_UNWRAP:
+			step_vault(lane, run);
+			break;
+		case LANE_DONE:
+		case LANE_FAILED:
+			break;
+		}
+	} while (lane->state != before);
+}
+
+int64_t lane_wake(const struct lane *lane)
+{
+	if (lane->state == LANE_IDLE || lane->state == LANE_LOCK)
+		return lane->wake_ms;
+	return lane->ready_ms > 0 ? lane->ready_ms + WARM_WAIT_MS : INT64_MAX;
+}
+
+bool lane_troubled(const struct lane *lane)
+{
+	return lane->attempts > 0 || lane->state >= LANE_DONE;
+}
+
+void lane_done(struct lane *lane)
+{
+	drop_calls(lane);
+	cache_done(&lane->cache);
+	vault_credential_done(&lane->credential);
+	secret_done(&lane->rejected);
+	secret_done(&lane->result);
+}
+
+void assertion_done(struct assertion *assertion)
+{
+	drop_call(&assertion->call);
+	secret_done(&assertion->jwt);
+	identity_done(&assertion->identity);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the helper answers to each kind of request. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/config.h"
+#include "format/token.h"
+#include "format/wire.h"
+#include "net/http.h"
+#include "unlock.h"
+
+/* One request on its way. Zeroed, then answer_prepare(). */
+struct answer {
+	struct wire_request request;
+	struct config config;
+	struct token token;
+	bool template; /* the token has no wrapped key yet */
+	struct secret ca_pem;
+	struct secret payload; /* probe of a template: something to wrap */
+	struct http *http;
+	struct unlock *unlock;
+	int64_t deadline_ms; /* io_now_ms(), or INT64_MAX */
+};
+
+/*
+ * With the caller's rights still held: reads the configuration and every file it names, checks the
+ * request against both, loads the libraries, opens the token cache. started_ms: when the wait began.
+ */
+int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *err);
+/* In the sandbox: speaks to the network and fills reply's key or detail. */
+int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * luks-cmk-helper: the only program that speaks to the network, or parses what it says. Started by the
+ * plugin or the tool with a socket on descriptor 3; reads one request, gives up its rights, answers, and
+ * is gone. Nothing is freed at the end: a look-up that hangs must not delay the answer.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "base/io.h"
+#include "base/spawn.h"
+#include "paths.h"
+#include "sandbox.h"
+
+#define READ_REQUEST_MS 10000
+/* The kernel ends us this many seconds after the deadline, should anything block for longer. */
+#define WATCHDOG_MARGIN_S 1
+
+static int read_request(struct wire_request *ret, struct cmk_err *err)
+{
+	_cleanup_secret_ struct secret message = { 0 };
+	if (secret_init(&message, WIRE_MESSAGE_MAX) < 0)
+		return -ENOMEM;
+	int r = io_read_all(SPAWN_FD, &message, io_now_ms() + READ_REQUEST_MS);
+	if (r < 0)
+		return cmk_err_errno(err, CMK_HELPER, -r, "the helper cannot read its request");
+	return wire_decode_request(&message, ret, err);
+}
+
+static void arm_watchdog(int64_t deadline_ms)
+{
+	if (deadline_ms == INT64_MAX)
+		return;
+	int64_t left = (deadline_ms - io_now_ms() + 999) / 1000;
+	(void)alarm((left > 0 ? (unsigned)left : 0) + WATCHDOG_MARGIN_S);
+}
+
+static int answer_request(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
+{
+	int64_t started_ms = io_now_ms();
+	int r = read_request(&answer->request, err);
+	if (r == 0)
+		r = answer_prepare(answer, started_ms, err);
+	if (r < 0)
+		return r;
+	arm_watchdog(answer->deadline_ms);
+	r = sandbox_enter(err);
+	if (r < 0)
+		return r;
+	return answer_serve(answer, reply, err);
+}
+
+static bool started_right(void)
+{
+	struct stat status;
+	return fstat(SPAWN_FD, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "--version") == 0)
+		return printf("luks-cmk-helper %s\n", PROJECT_VERSION) > 0 ? 0 : 1;
+	if (argc > 1 || !started_right()) {
+		(void)fprintf(stderr,
+			      "luks-cmk-helper is started by cryptsetup's luks-cmk plugin and by "
+			      "luks-cmk(8), never by hand\n");
+		return 2;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	sandbox_memory();
+
+	static struct answer answer;
+	struct wire_reply reply = { 0 };
+	struct cmk_err err = { 0 };
+	int r = answer_request(&answer, &reply, &err);
+	if (r < 0 && err.code == CMK_OK)
+		cmk_err_errno(&err, CMK_SYSTEM, -r, "the helper failed");
+	reply.err = err;
+
+	struct secret message = { 0 };
+	if (wire_encode_reply(&reply, &message, &err) < 0)
+		_exit(1);
+	int sent = io_write_all(SPAWN_FD, message.data, message.len);
+	secret_done(&message);
+	wire_reply_done(&reply);
+	_exit(sent < 0 ? 1 : 0);
+}

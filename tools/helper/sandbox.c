@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The helper's sandbox: memory, user, Landlock, and then the system call filter of filter.c. */
+
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/landlock.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "filter.h"
+
+#define SANDBOX_USER "luks-cmk"
+/* "nobody" everywhere; an initramfs has no user database. */
+#define SANDBOX_FALLBACK_ID 65534
+
+/*
+ * All that name resolution and TLS open after this point; docs/threat-model.md repeats the list. A folder
+ * lets in what is below it. Programs and libraries are not in it: what is needed of them is loaded.
+ */
+static const char *const readable[] = {
+	/* Names (glibc's getaddrinfo). */
+	"/etc/resolv.conf",
+	"/etc/hosts",
+	"/etc/host.conf",
+	"/etc/gai.conf",
+	"/etc/nsswitch.conf",
+	"/run/systemd/resolve",
+	"/run/NetworkManager",
+	"/run/resolvconf",
+	/* Certification authorities (OpenSSL), by hash: links and what they point to. */
+	"/etc/ssl/certs",
+	"/usr/lib/ssl/certs",
+	"/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates",
+	"/etc/pki/tls/certs",
+	"/etc/pki/ca-trust",
+	"/etc/ca-certificates",
+};
+
+void sandbox_memory(void)
+{
+	const struct rlimit none = { 0, 0 };
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/*
+	 * Without the limit raised, locking the future would make the threads of the resolver fail after
+	 * the drop to another user.
+	 */
+	if (setrlimit(RLIMIT_MEMLOCK, &all) == 0)
+		(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
+static int drop_user(struct cmk_err *err)
+{
+	uid_t uid = SANDBOX_FALLBACK_ID;
+	gid_t gid = SANDBOX_FALLBACK_ID;
+	if (geteuid() != 0)
+		return 0;
+	const struct passwd *user = getpwnam(SANDBOX_USER);
+	if (user && user->pw_uid != 0) {
+		uid = user->pw_uid;
+		gid = user->pw_gid;
+	}
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return cmk_err_errno(err, CMK_SANDBOX, errno,
+				     "cannot give up root's rights for user %u", (unsigned)uid);
+	if (setuid(0) == 0 || setgid(0) == 0)
+		return cmk_err(err, CMK_SANDBOX,
+			       "root's rights came back after they were given up; "
+			       "report this with the kernel's version");
+	return 0;
+}
+
+/* Every right over files that this kernel's Landlock can take away. */
+static uint64_t handled_rights(long abi)
+{
+	uint64_t rights = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+	if (abi >= 2)
+		rights |= LANDLOCK_ACCESS_FS_REFER;
+	if (abi >= 3)
+		rights |= UINT64_C(1) << 14; /* LANDLOCK_ACCESS_FS_TRUNCATE, Linux 6.2 */
+	if (abi >= 5)
+		rights |= UINT64_C(1) << 15; /* LANDLOCK_ACCESS_FS_IOCTL_DEV, Linux 6.10 */
+	return rights;
+}
+
+static int allow_reading(int ruleset, const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return 0; /* not on this machine */
+	const struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.parent_fd = fd,
+	};
+	return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
+static int restrict_files(struct cmk_err *err)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	if (abi < 1)
+		return 0; /* Linux before 5.13, or not enabled: user and seccomp still hold */
+	const struct landlock_ruleset_attr attributes = { .handled_access_fs =
+								  handled_rights(abi) };
+	_cleanup_close_ int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes,
+						   sizeof(attributes), 0);
+	if (ruleset < 0)
+		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot make a Landlock rule set");
+	for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
+		if (allow_reading(ruleset, readable[i]) < 0)
+			return cmk_err_errno(err, CMK_SANDBOX, errno,
+					     "cannot add %s to the Landlock rules", readable[i]);
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot enter the Landlock rules");
+	return 0;
+}
+
+int sandbox_enter(struct cmk_err *err)
+{
+	pid_t parent = getppid();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot set no_new_privs");
+	int r = drop_user(err);
+	if (r < 0)
+		return r;
+	/* A change of user resets both of these. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent)
+		return cmk_err(err, CMK_HELPER, "the program that asked is gone");
+	r = restrict_files(err);
+	if (r < 0)
+		return r;
+	return filter_enter(err);
+}
