@@ -61,6 +61,13 @@ int token_parse(const char *json, size_t len, bool template, struct token *ret,
 char *token_format(const struct token *token);
 
 /*
+ * NULL if key is a URL such as a token or a configuration may hold, else what is wrong with it, to follow
+ * "the key's URL": https, a host name (no IP literal, no user), a port only as digits, and a path of plain
+ * characters. Whether this host may be asked, and for what path, is the vault code's to decide.
+ */
+const char *token_key_problem(const char *key);
+
+/*
  * For people: the version of a key URL ("0123…" of …/keys/NAME/VERSION) or "" where it has none; the
  * URL's host, and the key's name, copied to out ("" where the URL has no such part). No trust implied.
  */
