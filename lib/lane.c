@@ -9,6 +9,7 @@
 
 #include "backoff.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "format/payload.h"
 
 /* How often a lane looks whether another process has finished its sign-in. */
