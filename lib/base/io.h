@@ -13,12 +13,12 @@
 #define _cleanup_free_	__attribute__((cleanup(io_freep)))
 
 /* Hands over: yields the value and leaves NULL, or -1, in the variable. */
-#define TAKE_PTR(pointer)                     \
-	({                                    \
-		__auto_type *_p = &(pointer); \
-		__auto_type _value = *_p;     \
-		*_p = NULL;                   \
-		_value;                       \
+#define TAKE_PTR(pointer)                    \
+	({                                   \
+		__auto_type _p = &(pointer); \
+		__auto_type _value = *_p;    \
+		*_p = NULL;                  \
+		_value;                      \
 	})
 #define TAKE_FD(fd)               \
 	({                        \

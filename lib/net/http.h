@@ -41,6 +41,7 @@ struct http_reply {
 	long status;
 	struct secret body;
 	int64_t retry_after_ms; /* from Retry-After, in seconds or as a date; -1 where absent */
+	int64_t date;		/* the service's clock, seconds since 1970; 0 where it tells none */
 	char host[256];		/* who answered, with the port if the URL had one; for sentences */
 	char request_id[CMK_REQUEST_ID_MAX];
 };
@@ -57,7 +58,8 @@ struct http_options {
 
 /*
  * Loads libcurl and OpenSSL completely (their files too), so that it must be called before the sandbox
- * closes; with allocators that wipe. One per process. CMK_SYSTEM.
+ * closes; with allocators that wipe, so that it must be called before anything else uses OpenSSL. One per
+ * process. CMK_SYSTEM, CMK_CONFIG for a ca_pem without certificates.
  */
 int http_new(const struct http_options *options, struct http **ret, struct cmk_err *err);
 /* May wait for a name look-up that is still under way: a program about to end does not call it. */
@@ -66,6 +68,11 @@ void http_free(struct http *http);
 /* Adds "name: value" where value is followed by value_secret if that is not NULL. -ENOMEM, -ENOBUFS. */
 int http_request_header(struct http_request *request, const char *name, const char *value,
 			const struct secret *value_secret);
+/*
+ * Adds "name=value" to a form or query (a "&" before all but the first), the value percent-encoded so that
+ * both take it. form was given its room by secret_init(). 0 or -ENOBUFS.
+ */
+int http_form_add(struct secret *form, const char *name, const void *value, size_t len);
 /* A random GUID (RFC 9562, version 4) for x-ms-client-request-id and client-request-id. */
 void http_request_new_id(struct http_request *request);
 void http_request_done(struct http_request *request);
@@ -74,15 +81,16 @@ void http_reply_done(struct http_reply *reply);
 /* Begins a request; copies what it needs of it. deadline_ms as of io_now_ms(). -ENOMEM, CMK_SYSTEM. */
 int http_start(struct http *http, const struct http_request *request, int64_t deadline_ms,
 	       struct http_call **ret, struct cmk_err *err);
-/* Works on all calls until one finishes or until_ms. 0 or CMK_SYSTEM. */
+/* Works on all calls until one finishes or until_ms; without calls it only waits. 0 or CMK_SYSTEM. */
 int http_poll(struct http *http, int64_t until_ms, struct cmk_err *err);
 bool http_call_finished(const struct http_call *call);
 /* Milliseconds that the call took, or has taken so far. */
 int64_t http_call_ms(const struct http_call *call);
 /*
- * The outcome of a finished call: the reply, whatever its status, or the class "unreachable"
- * (CMK_NO_NETWORK, CMK_DNS, CMK_TLS, CMK_CLOCK, CMK_TIMEOUT, CMK_SERVICE_DOWN), or CMK_PROTOCOL for a
- * reply that is too long or no HTTP.
+ * The outcome of a finished call, to be taken once: the reply, whatever its status; or the class
+ * "unreachable" (CMK_NO_NETWORK, CMK_DNS, CMK_TLS, CMK_CLOCK, CMK_TIMEOUT, CMK_SERVICE_DOWN); or
+ * CMK_PROTOCOL for a reply that is too long or no HTTP; or CMK_CONFIG for a proxy that refuses. err's
+ * request_id is set in every case.
  */
 int http_call_result(struct http_call *call, struct http_reply *ret, struct cmk_err *err);
 /* Ends a call, also an unfinished one. */

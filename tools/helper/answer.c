@@ -100,13 +100,14 @@ int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *er
 	r = read_ca_file(answer, err);
 	if (r == 0)
 		r = parse_token(answer, err);
+	/* First of all that uses OpenSSL: from its first allocation on, it keeps its allocator. */
+	if (r == 0)
+		r = load_libraries(answer, err);
 	if (r == 0)
 		r = check_request(answer, err);
 	if (r == 0)
 		r = unlock_prepare(&answer->unlock, &answer->config, RUN_DIR, &answer->token,
 				   answer->template, err);
-	if (r == 0)
-		r = load_libraries(answer, err);
 	return r;
 }
 
