@@ -32,6 +32,7 @@ struct cloud {
 
 enum config_expired { CONFIG_EXPIRED_FOLLOW = 0, CONFIG_EXPIRED_REFUSE };
 
+/* Items are in lower case. */
 struct config_list {
 	char items[CONFIG_LIST_MAX][CONFIG_HOST_MAX];
 	size_t count;
