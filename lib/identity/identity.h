@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/secret.h"
 #include "format/config.h"
@@ -49,3 +51,6 @@ int identity_init(struct identity *ret, const struct config *config,
 		  const struct token_identity *from_token, const struct cloud *cloud,
 		  struct cmk_err *err);
 void identity_done(struct identity *identity);
+
+/* For sources: whether text has the form of a JWS, three parts of base64url (RFC 7515, section 3.1). */
+bool identity_is_jwt(const struct secret *text);

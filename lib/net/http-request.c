@@ -92,6 +92,11 @@ void http_request_done(struct http_request *request)
 	memset(request, 0, sizeof(*request));
 }
 
+const char *http_reply_text(const struct http_reply *reply)
+{
+	return reply->body.data ? (const char *)reply->body.data : "";
+}
+
 void http_reply_done(struct http_reply *reply)
 {
 	secret_done(&reply->body);

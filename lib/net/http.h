@@ -76,6 +76,8 @@ int http_form_add(struct secret *form, const char *name, const void *value, size
 /* A random GUID (RFC 9562, version 4) for x-ms-client-request-id and client-request-id. */
 void http_request_new_id(struct http_request *request);
 void http_request_done(struct http_request *request);
+/* The body as text with a NUL, never NULL. */
+const char *http_reply_text(const struct http_reply *reply);
 void http_reply_done(struct http_reply *reply);
 
 /* Begins a request; copies what it needs of it. deadline_ms as of io_now_ms(). -ENOMEM, CMK_SYSTEM. */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Identity from a file that an agent keeps fresh: what a workload identity's token volume holds, and what
+ * most other issuers' agents write. It is read anew for every unlock.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "identity/identity.h"
+
+/* Room for the newlines that an editor or "echo" leaves behind. */
+#define TRAILING_MAX 64
+
+static void strip_end(struct secret *text)
+{
+	while (text->len > 0 && strchr(" \t\r\n", text->data[text->len - 1]) &&
+	       text->data[text->len - 1])
+		text->data[--text->len] = '\0';
+}
+
+/*
+ * The path comes from the machine's configuration alone: a header that could name files would make this
+ * machine read them with the rights of root.
+ */
+static int file_prepare(struct identity *identity, struct cmk_err *err)
+{
+	if (identity->path[0] != '/')
+		return cmk_err(err, CMK_CONFIG,
+			       "the identity comes from a file, and luks-cmk.conf names none; set "
+			       "file in [identity] to an absolute path");
+	int r = io_read_file(identity->path, IDENTITY_JWT_MAX + TRAILING_MAX, false,
+			     &identity->held);
+	if (r == -EFBIG)
+		return cmk_err(err, CMK_IDENTITY,
+			       "%s is longer than any JWT (%d bytes); check what writes it",
+			       identity->path, IDENTITY_JWT_MAX);
+	if (r < 0)
+		return cmk_err_errno(err, CMK_IDENTITY, -r,
+				     "%s, which holds this machine's identity, cannot be read; "
+				     "check that its agent runs",
+				     identity->path);
+	strip_end(&identity->held);
+	if (identity->held.len > IDENTITY_JWT_MAX || !identity_is_jwt(&identity->held))
+		return cmk_err(err, CMK_IDENTITY, "%s holds no JWT; check what writes it",
+			       identity->path);
+	return 0;
+}
+
+static int file_request(struct identity *identity, struct http_request *ret, struct secret *jwt,
+			struct cmk_err *err)
+{
+	(void)ret;
+	if (secret_set(jwt, identity->held.data, identity->held.len) < 0)
+		return cmk_err_errno(err, CMK_SYSTEM, ENOMEM, "the identity cannot be kept");
+	return 0;
+}
+
+const struct identity_ops identity_file = {
+	.name = "file",
+	.prepare = file_prepare,
+	.request = file_request,
+};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sources of an identity, and which one this machine uses for this token. */
+#include "identity/identity.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+static const struct identity_ops *const sources[] = { &identity_imds, &identity_file };
+
+static const struct identity_ops *find_source(const char *name)
+{
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (strcmp(sources[i]->name, name) == 0)
+			return sources[i];
+	return NULL;
+}
+
+int identity_init(struct identity *ret, const struct config *config,
+		  const struct token_identity *from_token, const struct cloud *cloud,
+		  struct cmk_err *err)
+{
+	const char *source = config->identity.source;
+	const char *client_id = config->identity.client_id;
+	struct identity identity = { 0 };
+
+	if (!source[0])
+		source = from_token->source;
+	if (!client_id[0])
+		client_id = from_token->client_id;
+	identity.ops = find_source(source);
+	if (!identity.ops)
+		return cmk_err(err, CMK_IDENTITY,
+			       "this luks-cmk knows no identity source '%s'; set source in "
+			       "[identity] of luks-cmk.conf, or update luks-cmk",
+			       source);
+	if (!text_copy(identity.client_id, sizeof(identity.client_id), client_id) ||
+	    !text_copy(identity.metadata, sizeof(identity.metadata), cloud->metadata) ||
+	    !text_copy(identity.audience, sizeof(identity.audience), cloud->audience) ||
+	    !text_copy(identity.path, sizeof(identity.path), config->identity.file))
+		return cmk_err(err, CMK_CONFIG,
+			       "a setting in [identity] or [cloud %s] of luks-cmk.conf is too "
+			       "long; shorten it",
+			       cloud->name);
+	int r = identity.ops->prepare ? identity.ops->prepare(&identity, err) : 0;
+	if (r < 0) {
+		identity_done(&identity);
+		return r;
+	}
+	*ret = identity;
+	return 0;
+}
+
+void identity_done(struct identity *identity)
+{
+	secret_done(&identity->held);
+	memset(identity, 0, sizeof(*identity));
+}
+
+bool identity_is_jwt(const struct secret *text)
+{
+	size_t parts = 1, part_len = 0;
+
+	for (size_t i = 0; i < text->len; i++) {
+		uint8_t c = text->data[i];
+		bool in_alphabet = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+				   (c >= '0' && c <= '9') || c == '-' || c == '_';
+		if (in_alphabet) {
+			part_len++;
+			continue;
+		}
+		if (c != '.' || part_len == 0)
+			return false;
+		parts++;
+		part_len = 0;
+	}
+	return parts == 3 && part_len > 0;
+}
