@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Wrapping and unwrapping with real RSA; ValueError carries the text of a BadParameter."""
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from .util import b64u, b64u_int, unb64u
+
+
+def _oaep(digest):
+    return padding.OAEP(padding.MGF1(digest), digest, None)
+
+
+PADDINGS = {"RSA-OAEP-256": lambda: _oaep(hashes.SHA256()), "RSA-OAEP": lambda: _oaep(hashes.SHA1()),
+            "RSA1_5": padding.PKCS1v15}
+
+
+def public(private):
+    """The members of a JSON web key that hold the public half."""
+    numbers = private.public_key().public_numbers()
+    if isinstance(private, rsa.RSAPrivateKey):
+        return {"n": b64u_int(numbers.n), "e": b64u_int(numbers.e)}
+    return {"crv": "P-256", "x": b64u(numbers.x.to_bytes(32, "big")), "y": b64u(numbers.y.to_bytes(32, "big"))}
+
+
+def _check(private, algorithm, value):
+    if not isinstance(private, rsa.RSAPrivateKey) or algorithm not in PADDINGS:
+        raise ValueError("Property alg has an invalid value or is not supported by this key type")
+    try:
+        data = unb64u(value)
+    except ValueError:
+        raise ValueError("Property value is not valid base64url") from None
+    if not data:
+        raise ValueError("Property value is empty")
+    return PADDINGS[algorithm](), data
+
+
+def wrap(private, algorithm, value):
+    how, data = _check(private, algorithm, value)
+    try:
+        return private.public_key().encrypt(data, how)
+    except ValueError:
+        raise ValueError("Property value is too long for this key and algorithm") from None
+
+
+def unwrap(private, algorithm, value):
+    how, data = _check(private, algorithm, value)
+    if len(data) != private.key_size // 8:
+        raise ValueError("Property value has the wrong size for this key")
+    try:
+        return private.decrypt(data, how)
+    except ValueError:
+        raise ValueError("Property value could not be decrypted with this key") from None

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Ready-made situations, so that a test or a person starts with something that works."""
+
+from . import verbs
+
+
+def provider(cloud, cloud_name=None):
+    """The provider's side: tenant, multi-tenant application, managed identity, trust between the two."""
+    tenant = verbs.tenant_create(cloud, "provider", cloud_name)
+    app = verbs.app_create(cloud, "luks-cmk", "provider")
+    identity = verbs.identity_create(cloud, "vm-disks", "provider")
+    verbs.federation_add(cloud)
+    return {"tenant_id": tenant["tenant_id"], "client_id": app["client_id"],
+            "identity_client_id": identity["client_id"], "identity_principal_id": identity["principal_id"]}
+
+
+def customer(cloud, name, kind="vault", size=2048, cloud_name=None):
+    """The customer's side: tenant, consent, vault, key "disk", grant."""
+    tenant = verbs.tenant_create(cloud, name, cloud_name)
+    principal = verbs.consent(cloud, name)
+    vault = verbs.vault_create(cloud, name, name, kind)
+    key = verbs.key_create(cloud, f"{name}/disk", size)
+    verbs.grant(cloud, name)
+    return {"tenant_id": tenant["tenant_id"], "principal_id": principal["principal_id"],
+            "vault": vault["url"], "key": key["url"], "key_version": key["version"], "kid": key["kid"]}
+
+
+def basic(cloud, cloud_name=None):
+    ids = {"cloud": cloud.model.cloud(cloud_name).name, "provider": provider(cloud, cloud_name)}
+    ids["customers"] = {n: customer(cloud, n, cloud_name=cloud_name) for n in ("contoso", "fabrikam")}
+    cloud.write_json("scenario.json", ids)
+    return ids
