@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Block devices, through libudev. */
+#include "disks.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libudev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+
+/* struct luks2_hdr_disk: magic 6, version 2, … label 48 at 24, uuid 40 at 168. LUKS1: uuid at 168 too. */
+#define HEADER_READ	512
+#define HEADER_LABEL_AT 24
+#define HEADER_UUID_AT	168
+
+static const uint8_t header_magic[6] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
+
+static void udev_unrefp(struct udev **udev)
+{
+	udev_unref(*udev);
+}
+static void enumerate_unrefp(struct udev_enumerate **enumerate)
+{
+	udev_enumerate_unref(*enumerate);
+}
+static void device_unrefp(struct udev_device **device)
+{
+	udev_device_unref(*device);
+}
+#define _cleanup_udev_	    __attribute__((cleanup(udev_unrefp)))
+#define _cleanup_enumerate_ __attribute__((cleanup(enumerate_unrefp)))
+#define _cleanup_device_    __attribute__((cleanup(device_unrefp)))
+
+int disks_probe(const char *path, struct disk_header *ret)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct disk_header header = { 0 };
+	uint8_t sector[HEADER_READ];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = pread(fd, sector, sizeof(sector), 0);
+	if (n < 0)
+		return -errno;
+	if (n == HEADER_READ && memcmp(sector, header_magic, sizeof(header_magic)) == 0) {
+		header.version = sector[6] << 8 | sector[7];
+		memcpy(header.uuid, sector + HEADER_UUID_AT, sizeof(header.uuid) - 1);
+		if (header.version == 2)
+			memcpy(header.label, sector + HEADER_LABEL_AT, sizeof(header.label) - 1);
+	}
+	*ret = header;
+	return 0;
+}
+
+/*
+ * Whether a look at the device is worth while. Where udevd has probed it, its word counts: a leg of a
+ * mirror or a multipath carries the header of the whole, and must not be taken for it.
+ */
+static bool is_candidate(struct udev_device *device)
+{
+	const char *type = udev_device_get_property_value(device, "ID_FS_TYPE");
+	const char *size = udev_device_get_sysattr_value(device, "size");
+
+	if (type != NULL && strcmp(type, "crypto_LUKS") != 0)
+		return false;
+	return size != NULL && strcmp(size, "0") != 0; /* an empty drive takes long to open */
+}
+
+static int disks_add(struct disks *disks, const char *node)
+{
+	char **grown = reallocarray(disks->paths, disks->count + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return -ENOMEM;
+	disks->paths = grown;
+	grown[disks->count] = strdup(node);
+	if (grown[disks->count] == NULL)
+		return -ENOMEM;
+	disks->count++;
+	return 0;
+}
+
+/* Calls each for every block device until it returns other than 0. */
+static int each_block(int (*each)(struct udev_device *device, void *data), void *data,
+		      struct cmk_err *err)
+{
+	_cleanup_udev_ struct udev *udev = udev_new();
+	_cleanup_enumerate_ struct udev_enumerate *enumerate = NULL;
+	struct udev_list_entry *entry;
+
+	if (udev == NULL)
+		return -ENOMEM;
+	enumerate = udev_enumerate_new(udev);
+	if (enumerate == NULL)
+		return -ENOMEM;
+	if (udev_enumerate_add_match_subsystem(enumerate, "block") < 0 ||
+	    udev_enumerate_scan_devices(enumerate) < 0)
+		return cmk_err(err, CMK_SYSTEM,
+			       "the block devices cannot be listed: is /sys mounted");
+	udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(enumerate))
+	{
+		_cleanup_device_ struct udev_device *device =
+			udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
+		int r;
+
+		if (device == NULL || udev_device_get_devnode(device) == NULL)
+			continue; /* gone meanwhile */
+		r = each(device, data);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int scan_one(struct udev_device *device, void *data)
+{
+	struct disks *disks = data;
+	const char *node = udev_device_get_devnode(device);
+	struct disk_header header;
+	int r;
+
+	if (!is_candidate(device))
+		return 0;
+	r = disks_probe(node, &header);
+	if (r == -EACCES || r == -EPERM)
+		disks->unreadable++;
+	if (r < 0 || header.version != 2)
+		return 0;
+	return disks_add(disks, node);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+int disks_scan(struct disks *ret, struct cmk_err *err)
+{
+	_cleanup_disks_ struct disks disks = { 0 };
+	int r = each_block(scan_one, &disks, err);
+
+	if (r < 0)
+		return r;
+	if (disks.count > 1)
+		qsort(disks.paths, disks.count, sizeof(*disks.paths), by_name);
+	*ret = disks;
+	disks = (struct disks){ 0 };
+	return 0;
+}
+
+void disks_done(struct disks *disks)
+{
+	for (size_t i = 0; i < disks->count; i++)
+		free(disks->paths[i]);
+	free(disks->paths);
+	*disks = (struct disks){ 0 };
+}
+
+static bool tag_matches(const char *path, bool by_uuid, const char *value)
+{
+	struct disk_header header;
+
+	if (disks_probe(path, &header) < 0 || header.version == 0)
+		return false;
+	return by_uuid ? strcasecmp(header.uuid, value) == 0 : strcmp(header.label, value) == 0;
+}
+
+/* udevd's links say at once which device it is; a link that lies or is late is not believed. */
+static char *resolve_link(bool by_uuid, const char *value)
+{
+	char encoded[256];
+	char link[sizeof(encoded) + 32];
+
+	if (udev_util_encode_string(value, encoded, sizeof(encoded)) != 0)
+		return NULL;
+	(void)snprintf(link, sizeof(link), "/dev/disk/%s/%s", by_uuid ? "by-uuid" : "by-label",
+		       encoded);
+	return tag_matches(link, by_uuid, value) ? realpath(link, NULL) : NULL;
+}
+
+static int resolve_scan(const char *device, bool by_uuid, const char *value, char **ret,
+			struct cmk_err *err)
+{
+	_cleanup_disks_ struct disks disks = { 0 };
+	const char *found = NULL;
+	int r = disks_scan(&disks, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < disks.count; i++) {
+		if (!tag_matches(disks.paths[i], by_uuid, value))
+			continue;
+		if (found != NULL)
+			return cmk_err(err, CMK_DEVICE, "%s is both %s and %s; name the device",
+				       device, found, disks.paths[i]);
+		found = disks.paths[i];
+	}
+	if (found == NULL && disks.unreadable > 0)
+		return cmk_err(err, CMK_DEVICE,
+			       "%s was not found among the devices that may be read; run as root",
+			       device);
+	if (found == NULL)
+		return cmk_err(err, CMK_DEVICE, "no LUKS2 volume of this machine has %s", device);
+	*ret = strdup(found);
+	return *ret == NULL ? -ENOMEM : 0;
+}
+
+int disks_resolve(const char *device, char **ret, struct cmk_err *err)
+{
+	bool by_uuid = text_starts(device, "UUID=");
+	char *path;
+
+	if (!by_uuid && !text_starts(device, "LABEL=")) {
+		path = strdup(device);
+		if (path == NULL)
+			return -ENOMEM;
+		*ret = path;
+		return 0;
+	}
+	path = resolve_link(by_uuid, strchr(device, '=') + 1);
+	if (path == NULL)
+		return resolve_scan(device, by_uuid, strchr(device, '=') + 1, ret, err);
+	*ret = path;
+	return 0;
+}
+
+struct loop_search {
+	const char *file;
+	char *node;
+	size_t size;
+};
+
+static int match_loop(struct udev_device *device, void *data)
+{
+	struct loop_search *search = data;
+	const char *backing = udev_device_get_sysattr_value(device, "loop/backing_file");
+
+	if (backing == NULL || strcmp(backing, search->file) != 0)
+		return 0;
+	return text_copy(search->node, search->size, udev_device_get_devnode(device)) ? 1 : 0;
+}
+
+bool disks_loop_of(const char *file, char *node, size_t size)
+{
+	_cleanup_free_ char *real = realpath(file, NULL);
+	struct loop_search search = { real, node, size };
+
+	return real != NULL && each_block(match_loop, &search, NULL) == 1;
+}

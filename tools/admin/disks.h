@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Block devices: the only user of libudev. Works without udevd, by looking at the disks itself. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Sizes of struct luks2_hdr_disk in cryptsetup's lib/luks2/luks2.h, with a NUL. Untrusted text. */
+#define DISK_UUID_MAX  41
+#define DISK_LABEL_MAX 49
+
+/* The first sector of a LUKS header. */
+struct disk_header {
+	int version; /* 0: no LUKS header */
+	char uuid[DISK_UUID_MAX];
+	char label[DISK_LABEL_MAX]; /* LUKS2 only */
+};
+
+/* Reads the first sector of a block device or file. 0 or -errno. */
+int disks_probe(const char *path, struct disk_header *ret);
+
+struct disks {
+	char **paths; /* block devices with a LUKS2 header, in the order of their names */
+	size_t count;
+	size_t unreadable; /* devices that could not be looked at: a hint that root was needed */
+};
+#define _cleanup_disks_ __attribute__((cleanup(disks_done)))
+
+/* Every LUKS2 block device of the machine. -ENOMEM or CMK_SYSTEM. */
+int disks_scan(struct disks *ret, struct cmk_err *err);
+void disks_done(struct disks *disks);
+
+/*
+ * The path that a DEVICE argument means: itself, or the volume of UUID=… or LABEL=…. Owned by the caller.
+ * CMK_DEVICE if there is none, or more than one.
+ */
+int disks_resolve(const char *device, char **ret, struct cmk_err *err);
+
+/* Whether a file is the backing file of a loop device, whose node is copied to node. */
+bool disks_loop_of(const char *file, char *node, size_t size);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* URLs of keys as people write them. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "format/config.h"
+
+/* https://VAULT.suffix/keys/NAME[/VERSION] with a suffix of the cloud, and nothing else. CMK_CONFIG. */
+int keyurl_check(const struct cloud *cloud, const char *url, struct cmk_err *err);
+/* Whether both are the same key; versions do not matter. Hosts and names know no upper and lower case. */
+bool keyurl_same_key(const char *a, const char *b);
+/* Whether key, with its version, is what url asks for: the same version too, if url names one. */
+bool keyurl_matches(const char *url, const char *key);
