@@ -95,6 +95,38 @@ def check_commands(t):
             t.expect(name in known, f"{path}: tells people to run luks-cmk {name}, which is no command")
 
 
+def check_options(t):
+    """Every option of the tool is in its manual and its completion, and no text names another."""
+    known = set(re.findall(r"--([a-z][a-z-]+)", t.text("tools/admin/main.c")))
+    t.expect(len(known) > 10, "tools/admin/main.c: no options found")
+    for path in ("docs/man/luks-cmk.8.adoc", "tools/admin/completion/luks-cmk"):
+        source = t.text(path)
+        for name in sorted(known):
+            t.expect(f"--{name}" in source, f"{path} lacks the option --{name}")
+    for path in t.documents:
+        for line in re.findall(r"^(?:sudo )?luks-cmk [a-z].*$", tree.text(t.root / path), re.M):
+            for name in re.findall(r"--([a-z][a-z-]+)", line):
+                t.expect(name in known, f"{path}: luks-cmk has no option --{name}")
+
+
+def check_keys(t):
+    """Every key of the configuration is in its manual, and no example has another."""
+    known = set()
+    for path in ("lib/format/config.c", "lib/format/customer.c"):
+        source = t.text(path)
+        for name, value in re.findall(r'^#define (\w+)\s+("\w+")$', source, re.M):
+            source = re.sub(rf"\b{name}\b", value, source)
+        known |= set(re.findall(r'CONFIG_KEY\([\w ]+, [\w.\[\]]+,\s*"\w+",\s*"(\w+)"', source))
+    t.expect(len(known) > 10, "lib/format/config.c: no keys found")
+    manual = t.text("docs/man/luks-cmk.conf.5.adoc")
+    for key in sorted(known):
+        t.expect(re.search(rf"\b{key}\b", manual), f"docs/man/luks-cmk.conf.5.adoc lacks {key}")
+    for path in t.documents:
+        for block in re.findall(r"```\n(\[.*?)```", tree.text(t.root / path), re.S):
+            for key in re.findall(r"^(\w+) = ", block, re.M):
+                t.expect(key in known, f"{path}: {key} is no key of the configuration")
+
+
 def required_members(source, table):
     """The members that the token reader asks for, of one of its tables."""
     rows = re.search(r"json_field " + table + r"_fields\[\] = \{(.*?)\n\};", source, re.S)
@@ -186,7 +218,8 @@ def check_sandbox(t):
 
 def main():
     t = Tree(tree.arguments(__doc__).root)
-    for check in (check_errors, check_commands, check_schema, check_paths, check_links, check_sandbox):
+    for check in (check_errors, check_commands, check_options, check_keys, check_schema, check_paths,
+                  check_links, check_sandbox):
         before = t.count
         check(t)
         t.expect(t.count > before, f"{check.__name__} looked at nothing")
