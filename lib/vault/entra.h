@@ -10,3 +10,6 @@ int entra_request(const struct vault_target *target, const struct secret *jwt,
 		  struct http_request *ret, struct cmk_err *err);
 int entra_reply(const struct vault_target *target, const struct http_reply *reply,
 		struct vault_credential *ret, struct cmk_err *err);
+/* entra-error.c: the code and sentence for a reply that is no success. Always negative. */
+int entra_refused(const struct vault_target *target, const struct http_reply *reply,
+		  struct cmk_err *err);
