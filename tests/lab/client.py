@@ -161,6 +161,16 @@ class Lab(Control):
         self.stop()
 
 
+def enter_command(state, command):
+    """For a namespace made by ns --state STATE."""
+    with open(os.path.join(state, "ns.json"), encoding="utf-8") as file:
+        place = json.load(file)
+    # A folder that is current stays the outer one until it is entered by its name again.
+    return ["/usr/bin/nsenter", "-t", str(place["pid"]), "-m", "-n", "-p", "--", "/usr/bin/env",
+            *[f"{name}={value}" for name, value in place["environment"].items()],
+            "/bin/sh", "-c", 'cd "$0" && exec "$@"', os.getcwd(), *command]
+
+
 class Namespace(Control):
     """
     A network and mount namespace with the lab at production names, kept until the block ends. Root only.
@@ -169,7 +179,7 @@ class Namespace(Control):
             ns.run(["cryptsetup", "open", …], check=True)
             ns.key_disable("contoso/disk")
 
-    options are those of tests/lab/ns: ["--conf", DIR, "--delay-ms", "10"] and so on.
+    options are those of tests/lab/ns: ["--trust", "--delay-ms", "10"] and so on. ids is what the scenario made.
     """
 
     def __init__(self, stage=None, conf=None, options=(), scenario="basic"):
@@ -194,8 +204,8 @@ class Namespace(Control):
             return json.load(file)
 
     def command(self, command):
-        """The words that run command in the namespace, for one's own Popen."""
-        return [PYTHON, os.path.join(HERE, "ns"), "--enter", self.state, "--", *command]
+        """The words that run command in the namespace, for one's own Popen; the folder stays the same."""
+        return enter_command(self.state, command)
 
     def run(self, command, **how):
         return subprocess.run(self.command(command), **how)

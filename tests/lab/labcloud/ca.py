@@ -80,8 +80,7 @@ class Certificates:
         self.key = pool.rsa(2048)
         self.contexts = {}
         self.ca_file = os.path.join(folder, "ca.pem")
-        write_whole(self.ca_file, self.root.pem())
-        os.chmod(self.ca_file, 0o644)
+        write_whole(self.ca_file, self.root.pem(), 0o644)
         write_whole(os.path.join(folder, "tls-key.pem"), private_pem(self.key))
         for cloud in clouds:
             for family in ("entra", "vault", "hsm"):

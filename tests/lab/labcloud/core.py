@@ -3,7 +3,6 @@
 
 import json
 import os
-import threading
 
 from . import entra, keyvault, metadata, names, server
 from .ca import Certificates
@@ -12,7 +11,7 @@ from .faults import Faults
 from .http1 import Reply
 from .log import RequestLog
 from .model import Model
-from .rsakeys import KeyPool, write_whole
+from .rsakeys import KeyPool, write_readable
 
 GONE = {"metadata": None, "https": None}
 
@@ -48,12 +47,6 @@ class Cloud:
         self.write_text("lab.conf", self.cloud_section())
         self.control_path = options.control or os.path.join(self.folder, "control")
         server.Listener(self, server.unix(self.control_path), "control")
-        # The first token would otherwise pay for making its key.
-        threading.Thread(target=self._warm, daemon=True).start()
-
-    def _warm(self):
-        for tenant in list(self.model.tenants.values()):
-            assert tenant.key.kid
 
     def handle(self, service, request):
         if service == "metadata":
@@ -86,8 +79,7 @@ class Cloud:
         if self.options.hosts:
             lines = ["127.0.0.1 localhost", "::1 localhost"]
             lines += [f"{self.options.address} {name}" for name in self.host_names()]
-            with open(self.options.hosts, "w", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
+            write_readable(self.options.hosts, "\n".join(lines) + "\n")
 
     def info(self):
         cloud = self.model.clouds[0]
@@ -125,9 +117,7 @@ class Cloud:
         return files
 
     def write_text(self, name, text):
-        path = os.path.join(self.folder, name)
-        write_whole(path, text.encode())
-        os.chmod(path, 0o644)
+        write_readable(os.path.join(self.folder, name), text)
 
     def write_json(self, name, value):
         self.write_text(name, json.dumps(value, indent=2) + "\n")

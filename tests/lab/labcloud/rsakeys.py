@@ -35,12 +35,17 @@ class KeyPool:
             return key
 
 
-def write_whole(path, data):
+def write_whole(path, data, mode=0o600):
     """Several labs may fill one pool at a time: readers see a whole file or none."""
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
     with os.fdopen(handle, "wb") as file:
         file.write(data)
+    os.chmod(temporary, mode)
     os.replace(temporary, path)
+
+
+def write_readable(path, text):
+    write_whole(path, text.encode(), 0o644)
 
 
 def private_pem(key):
