@@ -34,7 +34,8 @@ static int remove_token(const struct remove_args *args, struct luks *luks, int t
 		r = luks_token_write(luks, token, NULL, err);
 	if (r < 0)
 		return r;
-	printf("Removed token %d of %s and its keyslot.\n", token, luks->name);
+	printf("Removed token %d of %s%s.\n", token, luks->name,
+	       slots != 0 ? " and its keyslot" : ", which no keyslot was assigned to");
 	return 0;
 }
 

@@ -98,7 +98,8 @@ static int print_status(struct luks *luks, struct cmk_err *err)
 	printf("Device: %s\nUUID:   %s\n", luks->name, luks->uuid);
 	if (luks->label[0] != '\0')
 		printf("Label:  %s\n", luks->label);
-	printf("Header: %s\n", luks->header);
+	printf("Header: %s\n",
+	       luks->header[0] != '\0' ? luks->header : "unknown, as no keyslot is in use");
 	if (!enrolled)
 		printf("\nNot enrolled for any customer.\n");
 	for (; token != LUKS_NONE; token = luks_next_token(luks, token)) {

@@ -131,7 +131,7 @@ static int scan_one(struct udev_device *device, void *data)
 	if (!is_candidate(device))
 		return 0;
 	r = disks_probe(node, &header);
-	if (r == -EACCES || r == -EPERM)
+	if ((r == -EACCES || r == -EPERM) && geteuid() != 0)
 		disks->unreadable++;
 	if (r < 0 || header.version != 2)
 		return 0;

@@ -25,7 +25,7 @@ int disks_probe(const char *path, struct disk_header *ret);
 struct disks {
 	char **paths; /* block devices with a LUKS2 header, in the order of their names */
 	size_t count;
-	size_t unreadable; /* devices that could not be looked at: a hint that root was needed */
+	size_t unreadable; /* devices that may not be looked at without being root */
 };
 #define _cleanup_disks_ __attribute__((cleanup(disks_done)))
 

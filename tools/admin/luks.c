@@ -130,10 +130,17 @@ int luks_identify(struct luks *luks, struct cmk_err *err)
 {
 	const char *uuid = crypt_get_uuid(luks->cd);
 	const char *label = crypt_get_label(luks->cd);
+	int r;
 
 	text_escape(luks->uuid, sizeof(luks->uuid), uuid != NULL ? uuid : "");
 	text_escape(luks->label, sizeof(luks->label), label != NULL ? label : "");
-	return describe_header(luks->cd, luks->header, err);
+	r = describe_header(luks->cd, luks->header, err);
+	/* The size of the volume key is known from a keyslot alone: without one there is no description. */
+	if (r < 0 && luks_active_slots(luks) == 0) {
+		luks->header[0] = '\0';
+		return 0;
+	}
+	return r;
 }
 
 int luks_open(const char *device, bool debug, struct luks **ret, struct cmk_err *err)

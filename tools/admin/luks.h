@@ -25,7 +25,7 @@ struct luks {
 	char name[256];			     /* the same, fit to be printed */
 	char uuid[64];			     /* fit to be printed */
 	char label[256];		     /* fit to be printed; may be empty */
-	char header[HEADER_DESCRIPTION_MAX]; /* see format/header.h */
+	char header[HEADER_DESCRIPTION_MAX]; /* see format/header.h; empty without any keyslot */
 	bool debug;
 	char said[256]; /* the last error that libcryptsetup reported itself */
 };
