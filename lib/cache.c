@@ -124,8 +124,8 @@ void cache_put(struct cache *cache, const struct vault_credential *credential)
 	if (secret_append(&file, heading, (size_t)len) < 0 ||
 	    secret_append(&file, credential->value.data, credential->value.len) < 0)
 		return;
-	if (io_write_all(cache->fd, file.data, file.len) < 0)
-		(void)ftruncate(cache->fd, 0);
+	/* Half a token is recognised by its length, and not used. */
+	(void)io_write_all(cache->fd, file.data, file.len);
 }
 
 void cache_done(struct cache *cache)
