@@ -88,8 +88,9 @@ static int64_t send_out(struct queue *queue)
 
 		if (packet->due_ns > now_ns())
 			return packet->due_ns;
-		/* A full device loses packets, as a real cable's end does. */
-		if (write(queue->to, packet->data, packet->size) < 0 && errno != EAGAIN)
+		/* A full device loses packets, as a cable's end does; one that is not up yet, too. */
+		if (write(queue->to, packet->data, packet->size) < 0 && errno != EAGAIN &&
+		    errno != EIO)
 			perror("delay: write");
 		queue->first = (queue->first + 1) & (QUEUE_MAX - 1);
 		queue->count--;
