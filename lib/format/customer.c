@@ -54,7 +54,7 @@ static int take_line(const struct config_line *line, void *user)
 					 "\"%s\" is set in line %u already; remove one of the two",
 					 line->name, parser->seen[key - customer_keys]);
 	parser->seen[key - customer_keys] = line->number;
-	if (key->set == config_set_key && has_key(customer, line->value))
+	if (key->set == config_set_key && line->value[0] && has_key(customer, line->value))
 		return config_line_error(line, "this key is named twice; remove one of the two");
 	place = *key;
 	if (spare && customer->spare_keys_count == CONFIG_SPARES_MAX)
