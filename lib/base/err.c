@@ -80,7 +80,7 @@ static const struct code_info codes[CMK_CODE_COUNT] = {
 	[CMK_NULL_CIPHER] = { "null-cipher", CMK_CLASS_HEADER, EKEYREJECTED,
 			      "find out who changed the header, and restore it from a backup" },
 	[CMK_KEYSLOT] = { "keyslot", CMK_CLASS_HEADER, EKEYREJECTED,
-			  "run luks-cmk repair on the device" },
+			  "open it in another way, remove the enrolment and enrol it again" },
 	[CMK_DEVICE] = { "device", CMK_CLASS_HEADER, ENODEV,
 			 "check that it is a LUKS2 device that can be read" },
 	[CMK_PASSPHRASE] = { "passphrase", CMK_CLASS_HEADER, EKEYREJECTED,
