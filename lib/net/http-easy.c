@@ -206,7 +206,7 @@ int http_easy_setup(struct http_call *call, const struct http_request *request, 
 	if (code == CURLE_OK)
 		code = set_callbacks(call);
 	if (code == CURLE_OK)
-		code = http_tls_setup(call->easy, call->http);
+		code = http_tls_setup(call);
 	if (code == CURLE_OK)
 		code = set_deadline(call, deadline_ms);
 	if (code == CURLE_OUT_OF_MEMORY)

@@ -17,7 +17,7 @@ static void format_now(char out[static 32])
 		out[0] = '\0';
 }
 
-static int tls_error(const struct http_call *call, struct cmk_err *err)
+static int certificate_error(const struct http_call *call, struct cmk_err *err)
 {
 	long verify = X509_V_OK;
 	char now[32];
@@ -35,16 +35,20 @@ static int tls_error(const struct http_call *call, struct cmk_err *err)
 			       "says %s; if that is right, something on the path answered in its "
 			       "place",
 			       call->who, now);
-	if (verify != X509_V_OK)
+	/* A name that does not match is libcurl's own finding, of which OpenSSL knows nothing. */
+	if (verify != X509_V_OK && verify != X509_V_ERR_UNSPECIFIED)
 		return cmk_err(err, CMK_TLS,
 			       "the certificate of %s is not trusted: %s; check for a proxy that "
 			       "opens TLS, the system's roots, and ca_file in luks-cmk.conf",
 			       call->who, X509_verify_cert_error_string(verify));
-	if (call->result == CURLE_PEER_FAILED_VERIFICATION)
-		return cmk_err(err, CMK_TLS,
-			       "the certificate of %s is for another name (%s); check for a proxy "
-			       "that opens TLS, and that the name leads to the right machine",
-			       call->who, call->error);
+	return cmk_err(err, CMK_TLS,
+		       "the certificate of %s is for another name (%s); check for a proxy that "
+		       "opens TLS, and that the name leads to the right machine",
+		       call->who, call->error);
+}
+
+static int handshake_error(const struct http_call *call, struct cmk_err *err)
+{
 	return cmk_err(err, CMK_TLS,
 		       "TLS with %s failed: %s; check for a proxy or firewall that interferes",
 		       call->who, call->error[0] ? call->error : curl_easy_strerror(call->result));
@@ -125,9 +129,8 @@ static const char *phase(const struct http_call *call)
 		return "while waiting for the answer";
 	if (!reached(call, CURLINFO_NAMELOOKUP_TIME_T))
 		return "while looking up the name";
-	if (!reached(call, CURLINFO_CONNECT_TIME_T))
-		return "while connecting";
-	return "while TLS was being set up";
+	/* libcurl's timer of the connection runs until TLS stands. */
+	return call->tls_begun ? "while TLS was being set up" : "while connecting";
 }
 
 static int timeout_error(const struct http_call *call, struct cmk_err *err)
@@ -199,13 +202,14 @@ int http_error(const struct http_call *call, struct cmk_err *err)
 	case CURLE_PROXY:
 		return connect_error(call, err);
 	case CURLE_PEER_FAILED_VERIFICATION:
+		return certificate_error(call, err);
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_INVALIDCERTSTATUS:
-		return tls_error(call, err);
+		return handshake_error(call, err);
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:

@@ -34,6 +34,7 @@ struct http_call {
 	bool plain;
 	bool added; /* to the multi handle */
 	bool finished;
+	bool tls_begun;
 	bool too_long; /* we, not the network, ended it */
 	CURLcode result;
 	int64_t started_ms;
@@ -55,7 +56,7 @@ int http_tls_roots(const struct secret *pem, struct stack_st_X509 **ret, struct 
 int http_tls_preload(struct cmk_err *err);
 /* A directory of certificates by hash of their subject, or NULL if this system keeps none. */
 const char *http_tls_ca_dir(void);
-CURLcode http_tls_setup(CURL *easy, struct http *http);
+CURLcode http_tls_setup(struct http_call *call);
 
 /* http-easy.c: creates and sets up call->easy for request. */
 int http_easy_setup(struct http_call *call, const struct http_request *request, int64_t deadline_ms,

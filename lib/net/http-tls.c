@@ -115,30 +115,32 @@ const char *http_tls_ca_dir(void)
  * Not CURLOPT_CAINFO_BLOB: that replaces the system's bundle, and private roots shall come on top. A
  * store that libcurl shares between connections gets the same certificate again, which is no error.
  */
-static CURLcode add_roots(CURL *easy, void *context, void *user)
+static CURLcode begin_tls(CURL *easy, void *context, void *user)
 {
-	const struct http *http = user;
+	struct http_call *call = user;
 	X509_STORE *store = SSL_CTX_get_cert_store(context);
 
 	(void)easy;
-	for (int i = 0; i < sk_X509_num(http->roots); i++)
-		if (!X509_STORE_add_cert(store, sk_X509_value(http->roots, i)))
+	call->tls_begun = true;
+	for (int i = 0; i < sk_X509_num(call->http->roots); i++)
+		if (!X509_STORE_add_cert(store, sk_X509_value(call->http->roots, i)))
 			return CURLE_SSL_CERTPROBLEM;
 	return CURLE_OK;
 }
 
-CURLcode http_tls_setup(CURL *easy, struct http *http)
+CURLcode http_tls_setup(struct http_call *call)
 {
+	const char *ca_dir = call->http->ca_dir;
 	CURLcode code = CURLE_OK;
 
 	/* Parsing the bundle of all roots costs 22 ms; by hash only the one needed is read. */
-	if (http->ca_dir)
-		code = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-	if (code == CURLE_OK && http->ca_dir)
-		code = curl_easy_setopt(easy, CURLOPT_CAPATH, http->ca_dir);
-	if (code == CURLE_OK && http->roots)
-		code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, add_roots);
-	if (code == CURLE_OK && http->roots)
-		code = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, http);
+	if (ca_dir)
+		code = curl_easy_setopt(call->easy, CURLOPT_CAINFO, NULL);
+	if (code == CURLE_OK && ca_dir)
+		code = curl_easy_setopt(call->easy, CURLOPT_CAPATH, ca_dir);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_FUNCTION, begin_tls);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_DATA, call);
 	return code;
 }
