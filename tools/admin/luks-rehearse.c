@@ -40,7 +40,7 @@ static int copy_bytes(int from, int to, uint64_t size)
 	return 0;
 }
 
-/* The keyslots in it are encrypted: the copy is no secret that the volume itself would not tell. */
+/* Both copies of the metadata; the keyslots' areas, of no use to find room, stay holes. */
 static int copy_header(struct luks *luks, struct cmk_err *err)
 {
 	_cleanup_close_ int from = open(luks->path, O_RDONLY | O_CLOEXEC);
@@ -53,7 +53,7 @@ static int copy_header(struct luks *luks, struct cmk_err *err)
 		return cmk_err_errno(err, CMK_DEVICE, errno, "%s cannot be read", luks->name);
 	r = to < 0 ? -errno : crypt_get_metadata_size(luks->cd, &metadata, &keyslots);
 	if (r >= 0)
-		r = copy_bytes(from, to, 2 * metadata + keyslots);
+		r = copy_bytes(from, to, 2 * metadata);
 	if (r >= 0 && ftruncate(to, (off_t)(crypt_get_data_offset(luks->cd) * 512 + COPY_DATA)) < 0)
 		r = -errno;
 	if (r < 0)

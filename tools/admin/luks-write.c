@@ -166,6 +166,13 @@ int luks_prove(struct luks *luks, int token, struct cmk_err *err)
 		*err = record.err;
 		return cmk_code_errno(record.err.code);
 	}
+	/* libcryptsetup keeps to itself why it could not load a plugin. */
+	if (luks->said[0] == '\0')
+		return cmk_err(
+			err, CMK_HELPER,
+			"libcryptsetup could not open %s by its new token; the plugin in %s may "
+			"be broken or of another release: reinstall luks-cmk",
+			luks->name, crypt_token_external_path());
 	return luks_err(luks, r, CMK_HELPER, err, "the installed token plugin did not open %s",
 			luks->name);
 }

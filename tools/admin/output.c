@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,24 @@ void table_printf(struct table *table, const char *format, ...)
 	table_add(table, text);
 }
 
+/* Whether nothing but empty cells follows in the row: no blanks at the end of a line. */
+static bool ends_row(const struct table *table, size_t cell)
+{
+	while (++cell % table->columns != 0) {
+		if (table->cells[cell][0] != '\0')
+			return false;
+	}
+	return true;
+}
+
+static void print_cell(const struct table *table, size_t cell, int width)
+{
+	if (ends_row(table, cell))
+		fputs(table->cells[cell], stdout);
+	else
+		printf("%-*s  ", width, table->cells[cell]);
+}
+
 int table_print(const struct table *table)
 {
 	int width[TABLE_COLUMNS_MAX] = { 0 };
@@ -65,10 +84,10 @@ int table_print(const struct table *table)
 			width[i % table->columns] = len;
 	}
 	for (size_t i = 0; i < table->count; i++) {
+		if (i % table->columns == 0 || !ends_row(table, i - 1))
+			print_cell(table, i, width[i % table->columns]);
 		if (i % table->columns == table->columns - 1)
-			printf("%s\n", table->cells[i]);
-		else
-			printf("%-*s  ", width[i % table->columns], table->cells[i]);
+			putchar('\n');
 	}
 	return 0;
 }

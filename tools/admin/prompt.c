@@ -121,10 +121,10 @@ bool prompt_yes(const char *question)
 
 	fputs(question, stderr);
 	(void)fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) == NULL) {
-		fputc('\n', stderr);
-		return false;
-	}
+	if (fgets(answer, sizeof(answer), stdin) == NULL)
+		answer[0] = '\0';
+	if (!prompt_interactive() || answer[0] == '\0')
+		fputc('\n', stderr); /* nobody pressed Enter on this terminal */
 	return strcmp(answer, "YES\n") == 0 || strcmp(answer, "YES") == 0;
 }
 
