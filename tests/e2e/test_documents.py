@@ -94,7 +94,7 @@ def test_use(machine):
 
 def test_rotation(machine):
     """azure-setup.md: a volume without passphrase moves to the newest version of the key."""
-    recipe = blocks("docs/azure-setup.md", "## Rotating", "## When it does not work")[0]
+    recipe, = blocks("docs/azure-setup.md", "## Rotating", "## Encrypting anew")
     recipe = on_images(recipe).replace("luksAddKey", f"luksAddKey {FAST}")
     said = machine(f"""
 luks-cmk format --batch-mode sdb --force --customer contoso
@@ -109,6 +109,26 @@ version() {{ jq -r '.tokens[0].wrapped[0].key_version' "$1"; }}
 echo moved
 """)
     assert said.endswith("moved\n")
+
+
+def test_encrypting_anew(machine):
+    """azure-setup.md: a new volume key, and the customer's key still opens the volume."""
+    recipe, = blocks("docs/azure-setup.md", "## Encrypting anew", "## When it does not work")
+    recipe = on_images(recipe).replace("luksAddKey", f"luksAddKey {FAST}")
+    # Of a file cryptsetup cannot tell whether it is in use.
+    recipe = recipe.replace("reencrypt --key-slot",
+                            f"reencrypt --batch-mode --force-offline-reencrypt {FAST} --key-slot")
+    said = machine(f"""
+luks-cmk format --batch-mode --force sdb --customer contoso
+digest() {{ cryptsetup luksDump --dump-json-metadata sdb | jq -r '.digests[].digest'; }}
+before=$(digest)
+{recipe}
+[ "$before" != "$(digest)" ]
+cryptsetup open --token-only --test-passphrase sdb
+[ "$(luks-cmk status --json sdb | jq .only_way_in)" = true ]
+echo renewed
+""")
+    assert said.endswith("renewed\n")
 
 
 def test_recovery_in_the_vault(machine):
