@@ -30,8 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(payload_new(description, &payload, NULL) == r);
 		return 0;
 	}
-	FUZZ_CHECK(!strcasestr(description, "null-") &&
-		   strlen(description) < HEADER_DESCRIPTION_MAX);
+	/* libcryptsetup's own spelling; an integrity algorithm may have any name. */
+	FUZZ_CHECK(strncmp(description, "cipher=cipher_null", 18) != 0);
+	FUZZ_CHECK(strlen(description) < HEADER_DESCRIPTION_MAX);
 	if (payload_check(&payload, description, &err) == 0)
 		FUZZ_CHECK(payload.len == PAYLOAD_LEN);
 	FUZZ_CHECK(payload_new(description, &payload, NULL) == 0);
