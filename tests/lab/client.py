@@ -179,7 +179,8 @@ class Namespace(Control):
             ns.run(["cryptsetup", "open", …], check=True)
             ns.key_disable("contoso/disk")
 
-    options are those of tests/lab/ns: ["--trust", "--delay-ms", "10"] and so on. ids is what the scenario made.
+    options are those of tests/lab/ns: ["--trust", "--delay-ms", "10"] and so on. ids is what the
+    scenario made.
     """
 
     def __init__(self, stage=None, conf=None, options=(), scenario="basic"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The control interface: POST /VERB with {"args":[],"kwargs":{}}, and the verbs that are about the lab itself."""
+"""The control interface: POST /VERB with {"args":[],"kwargs":{}}, and the verbs about the lab itself."""
 
 import json
 import os

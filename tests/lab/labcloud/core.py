@@ -55,8 +55,10 @@ class Cloud:
         if found == "entra":
             return entra.handle(self.model, cloud, request)
         vault = self.model.vaults.get(names.bare(request.host))
-        # A vault that does not exist has no DNS name in Azure; here only the answer can say so.
-        return keyvault.handle(self.model, vault, request) if vault else Reply(404, note={"error": "no vault"})
+        if vault is None:
+            # In Azure its name would not resolve; on loopback only the answer can say so.
+            return Reply(404, note={"error": "no vault"})
+        return keyvault.handle(self.model, vault, request)
 
     def listen(self, service, on):
         listener = self.listeners[service]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reads the server name out of a ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3) without taking it off the socket."""
+"""The server name in a ClientHello (RFC 8446 section 4.1.2, RFC 6066 section 3), left on the socket."""
 
 import select
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""HTTP/1.1 on a socket: reads requests, builds replies. One send for one reply, so that none waits for an ACK."""
+"""HTTP/1.1 on a socket. A reply is sent in one piece, so that none of it waits for an ACK."""
 
 import email.utils
 import urllib.parse

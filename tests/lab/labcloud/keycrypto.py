@@ -20,7 +20,8 @@ def public(private):
     numbers = private.public_key().public_numbers()
     if isinstance(private, rsa.RSAPrivateKey):
         return {"n": b64u_int(numbers.n), "e": b64u_int(numbers.e)}
-    return {"crv": "P-256", "x": b64u(numbers.x.to_bytes(32, "big")), "y": b64u(numbers.y.to_bytes(32, "big"))}
+    point = {name: b64u(getattr(numbers, name).to_bytes(32, "big")) for name in ("x", "y")}
+    return {"crv": "P-256", **point}
 
 
 def _check(private, algorithm, value):

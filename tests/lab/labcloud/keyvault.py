@@ -125,7 +125,7 @@ def create(call, _version):
                           "state, and its name cannot be reused.", "ObjectIsDeletedButRecoverable")
     try:
         call.key = call.model.add_key(
-            call.vault, call.name, kty=body.get("kty", ""), size=body.get("key_size") or 2048,
+            call.vault, call.name, kty=str(body.get("kty")), size=body.get("key_size") or 2048,
             ops=body.get("key_ops"), enabled=attributes.get("enabled"), nbf=attributes.get("nbf"),
             exp=attributes.get("exp"))
     except LabError as wrong:

@@ -2,6 +2,7 @@
 """Key material. RSA keys are slow to make, so they are kept in a folder and used again by the next lab."""
 
 import os
+import stat
 import tempfile
 import threading
 
@@ -17,8 +18,8 @@ class KeyPool:
         self.used = {}
         self.lock = threading.Lock()
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        status = os.stat(folder)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        status = os.lstat(folder)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
             raise SystemExit(f"{folder}: not a folder of this user alone; give another with --key-pool")
 
     def rsa(self, bits):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Ready-made situations, so that a test or a person starts with something that works."""
 
-from . import verbs
+from . import keyverbs, verbs
 
 
 def provider(cloud, cloud_name=None):
@@ -18,9 +18,9 @@ def customer(cloud, name, kind="vault", size=2048, cloud_name=None):
     """The customer's side: tenant, consent, vault, key "disk", grant."""
     tenant = verbs.tenant_create(cloud, name, cloud_name)
     principal = verbs.consent(cloud, name)
-    vault = verbs.vault_create(cloud, name, name, kind)
-    key = verbs.key_create(cloud, f"{name}/disk", size)
-    verbs.grant(cloud, name)
+    vault = keyverbs.vault_create(cloud, name, name, kind)
+    key = keyverbs.key_create(cloud, f"{name}/disk", size)
+    keyverbs.grant(cloud, name)
     return {"tenant_id": tenant["tenant_id"], "principal_id": principal["principal_id"],
             "vault": vault["url"], "key": key["url"], "key_version": key["version"], "kid": key["kid"]}
 
