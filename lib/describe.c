@@ -5,6 +5,7 @@
 
 #include <libcryptsetup.h>
 #include <stdio.h>
+#include <string.h>
 
 /* libcryptsetup counts offsets in sectors of 512 bytes, whatever the volume's own sector size. */
 #define OFFSET_UNIT 512
@@ -36,5 +37,23 @@ int describe_header(struct crypt_device *cd, char out[static HEADER_DESCRIPTION_
 	if (len < 0 || (size_t)len >= sizeof(spec) || header_describe(&header, out) < 0)
 		return cmk_err(err, CMK_DEVICE, "the LUKS2 header names an unusable cipher, %s-%s",
 			       cipher, mode);
+	return 0;
+}
+
+int describe_check_keyslots(struct crypt_device *cd, int token, struct cmk_err *err)
+{
+	int count = crypt_keyslot_max(CRYPT_LUKS2);
+	for (int slot = 0; slot < count; slot++) {
+		if (crypt_token_is_assigned(cd, token, slot) != 0)
+			continue;
+		size_t key_size;
+		const char *cipher = crypt_keyslot_get_encryption(cd, slot, &key_size);
+		if (cipher && strstr(cipher, "null"))
+			return cmk_err(
+				err, CMK_NULL_CIPHER,
+				"keyslot %d of token %d is not encrypted (%s): someone changed the "
+				"header; restore it from a backup",
+				slot, token, cipher);
+	}
 	return 0;
 }

@@ -112,7 +112,7 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 		fail(lane, run, -1);
 		return;
 	}
-	if (cache_get(&lane->cache, &lane->credential) &&
+	if (!run->fresh && cache_get(&lane->cache, &lane->credential) &&
 	    !secret_equal(&lane->credential.value, &lane->rejected)) {
 		cache_unlock(&lane->cache);
 		lane->state = run->describe ? LANE_DESCRIBE : LANE_UNWRAP;

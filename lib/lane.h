@@ -34,6 +34,7 @@ struct lane_run {
 	const struct secret *payload; /* wrap this first; NULL: unwrap what the token holds */
 	bool describe;		      /* read the key's attributes first */
 	bool describe_only;
+	bool fresh; /* sign in even if a token is kept: a check must notice what changed since */
 	struct unlock_step steps[UNLOCK_STEPS_MAX];
 	size_t steps_count;
 };

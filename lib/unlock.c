@@ -83,8 +83,9 @@ int unlock_prepare(struct unlock **ret, const struct config *config, const char 
 	return 0;
 }
 
-void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms)
+void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool fresh)
 {
+	unlock->run.fresh = fresh;
 	unlock->run.http = http;
 	unlock->run.deadline_ms = deadline_ms;
 }

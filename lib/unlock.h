@@ -29,8 +29,11 @@ struct unlock;
  */
 int unlock_prepare(struct unlock **ret, const struct config *config, const char *rundir,
 		   const struct token *token, bool template, struct cmk_err *err);
-/* Hands over the connections, made before the sandbox closed, and when to give up (io_now_ms()). */
-void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms);
+/*
+ * Hands over the connections, made before the sandbox closed, and when to give up (io_now_ms()). fresh:
+ * sign in even if an access token is kept.
+ */
+void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool fresh);
 
 /*
  * One of these, once. request_id of err is set on success too.

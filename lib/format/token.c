@@ -172,6 +172,18 @@ static const char *wrapping_problem(const struct token_wrapping *w, bool templat
 	return NULL;
 }
 
+/*
+ * A wrapping for a kind of vault that this release does not know has members that it does not know
+ * either: the others on the token still open the volume.
+ */
+static bool is_foreign(const struct json *json, const struct json_node *node)
+{
+	char kind[sizeof(((struct token_wrapping *)0)->vault)];
+
+	return json_copy_string(json, json_member(json, node, "vault"), kind, sizeof(kind)) &&
+	       text_is_name(kind, sizeof(kind) - 1) && strcmp(kind, "azure") != 0;
+}
+
 static int read_wrapping(const struct json *json, const struct json_node *node, bool template,
 			 struct token *token, struct cmk_err *err)
 {
@@ -206,12 +218,20 @@ static int read_wrapped(const struct json *json, bool template, struct token *to
 	while ((item = json_next(json, list, item))) {
 		int r;
 
-		if (token->wrapped_count == TOKEN_WRAPPED_MAX)
+		if (token->wrapped_count + token->foreign_count == TOKEN_WRAPPED_MAX)
 			return wrong(err, WHO, "it holds more than 8 wrappings");
+		if (is_foreign(json, item)) {
+			token->foreign_count++;
+			continue;
+		}
 		r = read_wrapping(json, item, template, token, err);
 		if (r < 0)
 			return r;
 	}
+	if (token->wrapped_count == 0 && token->foreign_count > 0)
+		return cmk_err(err, CMK_TOKEN,
+			       WHO " names only kinds of vault that a newer luks-cmk knows; update "
+				   "luks-cmk on this machine");
 	return token->wrapped_count > 0 ? 0 : wrong(err, WHO, "it holds no wrapping");
 }
 

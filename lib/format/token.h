@@ -44,13 +44,15 @@ struct token {
 	struct token_identity identity;
 	struct token_wrapping wrapped[TOKEN_WRAPPED_MAX];
 	size_t wrapped_count; /* at least 1 */
+	size_t foreign_count; /* wrappings of kinds that only a later release knows: left out */
 	int keyslots[TOKEN_KEYSLOTS_MAX];
 	size_t keyslots_count; /* 0: not yet, or no longer, assigned */
 };
 
 /*
  * Reads a token. Strict about the members it knows: type, version, their types and sizes, GUIDs,
- * https, base64url; unknown members are ignored so that a later release may add some.
+ * https, base64url; unknown members and wrappings for unknown kinds of vault are ignored, so that a later
+ * release may add some. What was ignored is lost when the token is written again.
  * With template, the wrappings may lack alg, value and created, and the key its version: what the tool
  * sends to be wrapped. 0, -ENOMEM or cmk_err(CMK_TOKEN).
  */

@@ -60,6 +60,8 @@ static int unwrap(struct crypt_device *cd, int token, const char *uuid, struct w
 
 	_cleanup_wire_request_ struct wire_request request = { .op = WIRE_UNWRAP };
 	int r = describe_header(cd, request.header, err);
+	if (r == 0)
+		r = describe_check_keyslots(cd, token, err);
 	if (r < 0)
 		return r;
 	(void)text_copy(request.volume, sizeof(request.volume), uuid);
@@ -176,6 +178,8 @@ void cryptsetup_token_dump(struct crypt_device *cd, const char *json)
 		dump_line(cd, "Algorithm:", wrapping->alg);
 		dump_line(cd, "Tenant:", wrapping->tenant_id);
 	}
+	if (token.foreign_count > 0)
+		dump_line(cd, "Vault:", "others, which need a newer luks-cmk");
 }
 
 const char *cryptsetup_token_version(void)

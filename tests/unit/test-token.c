@@ -70,6 +70,8 @@ static void test_accepted(void **state)
 		  HEAD "\"identity\":{\"source\":\"file\"},\"wrapped\":[" WRAP(KEY) "]}", false },
 		{ "another vault's kind is not ours to judge",
 		  TOKEN("https://vault.example:8200/v1/transit/keys/disk"), false },
+		{ "a kind of vault of a later release, beside one of ours",
+		  HEAD "\"wrapped\":[{\"vault\":\"aws\",\"arn\":[1]}," WRAP(KEY) "]}", false },
 		{ "port", TOKEN("https://contoso.vault.azure.net:443/keys/disk/1"), false },
 		{ "template",
 		  HEAD "\"wrapped\":[{\"vault\":\"azure\",\"cloud\":\"AzurePublic\",\"tenant_id\":"
@@ -106,6 +108,8 @@ static void test_refused(void **state)
 		  "its type" },
 		{ "no type", "{\"version\":1}", "lacks the member \"type\"" },
 		{ "no version", "{\"type\":\"luks-cmk\"}", "lacks the member \"version\"" },
+		{ "only kinds of vault of a later release",
+		  HEAD "\"wrapped\":[{\"vault\":\"aws\",\"arn\":[1]}]}", "newer luks-cmk" },
 		{ "newer", "{\"type\":\"luks-cmk\",\"version\":2}", "newer luks-cmk" },
 		{ "far newer", "{\"type\":\"luks-cmk\",\"version\":9223372036854775807}",
 		  "update luks-cmk" },

@@ -40,8 +40,8 @@ static int remove_token(const struct remove_args *args, struct luks *luks, int t
 }
 
 /* Copies the "wrapped" array without the elements under the key; how many were left out. */
-static size_t copy_others(const struct json *json, const char *text, const struct token *token,
-			  const char *key, struct buf *out)
+static size_t copy_others(const struct json *json, const char *text, const char *key,
+			  struct buf *out)
 {
 	const struct json_node *array = json_member(json, json_root(json), "wrapped");
 	const struct json_node *node = NULL;
@@ -49,8 +49,11 @@ static size_t copy_others(const struct json *json, const char *text, const struc
 
 	buf_append(out, text, array->start);
 	buf_puts(out, "[");
-	for (size_t i = 0; (node = json_next(json, array, node)) != NULL; i++) {
-		if (i < token->wrapped_count && keyurl_matches(key, token->wrapped[i].key)) {
+	while ((node = json_next(json, array, node)) != NULL) {
+		char url[TOKEN_KEY_MAX];
+
+		if (json_copy_string(json, json_member(json, node, "key"), url, sizeof(url)) &&
+		    keyurl_matches(key, url)) {
 			dropped++;
 			continue;
 		}
@@ -82,8 +85,8 @@ static int remove_wrapping(const struct remove_args *args, struct luks *luks, in
 		r = json_parse(text, strlen(text), "the token", CMK_TOKEN, &json, err);
 	if (r < 0)
 		return r;
-	dropped = copy_others(json, text, &token, args->key, &out);
-	if (dropped == token.wrapped_count) {
+	dropped = copy_others(json, text, args->key, &out);
+	if (dropped == token.wrapped_count + token.foreign_count) {
 		r = remove_token(args, luks, number, err);
 		return r < 0 ? r : (int)dropped;
 	}
@@ -95,7 +98,7 @@ static int remove_wrapping(const struct remove_args *args, struct luks *luks, in
 	if (r < 0)
 		return r;
 	printf("Removed %zu of %zu wrappings from token %d of %s; the keyslot stays.\n", dropped,
-	       token.wrapped_count, number, luks->name);
+	       token.wrapped_count + token.foreign_count, number, luks->name);
 	return (int)dropped;
 }
 

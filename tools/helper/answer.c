@@ -180,7 +180,8 @@ static int serve_probe(struct answer *answer, struct wire_reply *reply, struct c
 
 int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
 {
-	unlock_begin(answer->unlock, answer->http, answer->deadline_ms);
+	unlock_begin(answer->unlock, answer->http, answer->deadline_ms,
+		     answer->request.op == WIRE_PROBE);
 	switch (answer->request.op) {
 	case WIRE_UNWRAP:
 		return unlock_unwrap(answer->unlock, answer->request.header, false, &reply->key,
