@@ -35,9 +35,9 @@ class Answer:
 class Machine:
     """Some machine in the lab, and what it would send."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, cloud=None):
         self.lab = lab
-        self.ids = lab.basic()
+        self.ids = lab.scenario_basic(cloud)
         self.app = self.ids["provider"]["client_id"]
         self.contoso = self.ids["customers"]["contoso"]
         self.tls = ssl.create_default_context(cafile=lab.ca_file)
@@ -106,6 +106,7 @@ class _Named(http.client.HTTPSConnection):
 
     def connect(self):
         plain = socket.create_connection(("127.0.0.1", self.port), 5)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 
 

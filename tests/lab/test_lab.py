@@ -3,12 +3,13 @@
 
 import json
 import os
+import ssl
 
 import pytest
-from client import LabError
+from client import Lab, LabError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from machine import b64u, public_key, refusal, unb64u
+from machine import Machine, b64u, public_key, refusal, unb64u
 
 
 def test_metadata(machine, lab):
@@ -150,6 +151,30 @@ def test_keep_alive_and_clouds(machine, lab):
     connection.close()
     assert len(lab.connections(mark)) == 1 and len(lab.log(mark)) == 3
     assert machine.http("GET", f"https://nobody.{lab.info['vault_suffix']}/keys/x").status == 404
+
+
+@pytest.mark.parametrize("cloud,authority,vault,hsm,audience", (
+    ("AzurePublic", "login.microsoftonline.com", "vault.azure.net", "managedhsm.azure.net", ""),
+    ("AzureUSGovernment", "login.microsoftonline.us", "vault.usgovcloudapi.net",
+     "managedhsm.usgovcloudapi.net", "USGov"),
+    ("AzureChina", "login.partner.microsoftonline.cn", "vault.azure.cn", "managedhsm.azure.cn", "China")))
+def test_production_names(cloud, authority, vault, hsm, audience):
+    """Azure's names, at ports that need no root."""
+    with Lab(options=["--production", "--address", "127.0.0.1", "--metadata-address", "127.0.0.1",
+                      "--https-port", "0", "--metadata-port", "0"]) as lab:
+        machine = Machine(lab, cloud)
+        machine.tls.maximum_version = ssl.TLSVersion.TLSv1_2
+        lab.info.update(authority=authority, vault_suffix=vault, hsm_suffix=hsm)
+        assertion = lab.assertion(audience="api://AzureADTokenExchange" + audience)
+        answer = machine.sign_in(assertion)
+        assert answer.status == 200, answer.body
+        got = machine.key("GET", f"https://contoso.{vault}/keys/disk", token=answer.json["access_token"])
+        assert got.json["key"]["kid"] == machine.contoso["kid"]
+        tls = {c["tls"] for c in lab.connections() if c["tls"]}
+        assert tls == {"TLSv1.2"}
+        other = "login.microsoftonline.us" if cloud == "AzurePublic" else "login.microsoftonline.com"
+        lab.info["authority"] = other
+        assert refusal(machine.sign_in(assertion)) == (400, "invalid_request", 90038)
 
 
 def test_control(lab):

@@ -12,8 +12,10 @@ WAIT = 10
 def _peek(sock):
     """The first TLS record, left in the socket; empty if the client says nothing or no TLS."""
     until = time.monotonic() + WAIT
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
     while time.monotonic() < until:
-        if not select.select([sock], [], [], WAIT)[0]:
+        if not poll.poll(WAIT * 1000):
             break
         data = sock.recv(HELLO_MAX, socket.MSG_PEEK)
         if not data or data[0] != 22:
