@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One machine in one lab for all tests; each finds it as new."""
+
+import os
+
+import pytest
+from machine import HELPER, STAGE, Machine
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long, and proves little more with sanitizers")
+
+
+@pytest.fixture(scope="session", name="the_machine")
+def fixture_the_machine(tmp_path_factory):
+    if os.geteuid() != 0 or not STAGE:
+        pytest.fail("needs root and LUKS_CMK_STAGE, the result of DESTDIR=... meson install; see tests/run")
+    if not os.path.exists(os.path.join(STAGE, HELPER)):
+        pytest.fail(f"{STAGE} holds no {HELPER}: configure with --prefix=/usr")
+    with Machine(tmp_path_factory.mktemp("machine")) as machine:
+        yield machine
+
+
+@pytest.fixture(name="machine")
+def fixture_machine(the_machine):
+    the_machine.reset()
+    before = set(os.listdir(the_machine.folder))
+    keep = {os.path.basename(the_machine.plain)}
+    yield the_machine
+    keep |= {os.path.basename(path) for path in the_machine.enrolled.values()}
+    for name in set(os.listdir(the_machine.folder)) - before - keep:
+        path = the_machine.path(name)
+        if os.path.isfile(path):
+            os.unlink(path)
+
+
+@pytest.fixture(name="volume")
+def fixture_volume(machine):
+    """A LUKS2 volume with a passphrase, and nothing else."""
+    return machine.copy(machine.plain)
+
+
+@pytest.fixture(name="enrolled")
+def fixture_enrolled(machine):
+    """The same, enrolled for contoso."""
+    return machine.enrolled_image()
