@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from client import Lab  # noqa: E402
-from machine import Machine  # noqa: E402
+from plainclient import Machine  # noqa: E402
 
 
 @pytest.fixture

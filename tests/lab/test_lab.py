@@ -9,7 +9,7 @@ import pytest
 from client import Lab, LabError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from machine import Machine, b64u, public_key, refusal, unb64u
+from plainclient import Machine, b64u, public_key, refusal, unb64u
 
 
 def test_metadata(machine, lab):

@@ -4,7 +4,7 @@
 import time
 
 import pytest
-from machine import attempt
+from plainclient import attempt
 
 
 @pytest.mark.parametrize("how,expected", (

@@ -3,7 +3,7 @@
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from machine import b64u, inner, oaep, public_key, unb64u
+from plainclient import b64u, inner, oaep, public_key, unb64u
 
 
 @pytest.mark.parametrize("kind,suffix", (("vault", "vault_suffix"), ("hsm", "hsm_suffix")))
