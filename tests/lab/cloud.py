@@ -11,13 +11,16 @@ import threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from labcloud.core import Cloud  # noqa: E402
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+KEY_POOL = os.path.join(TOP, "build", f"lab-keys-{os.geteuid()}")
+
 
 def arguments():
     parser = argparse.ArgumentParser(description="a small Azure on this machine")
     parser.add_argument("--state", required=True, metavar="DIR", help="CA, log, lab.json, lab.conf go here")
     parser.add_argument("--control", metavar="PATH", help="control socket (DIR/control)")
     parser.add_argument("--log", metavar="FILE", help="request log, JSON lines (DIR/requests.log)")
-    parser.add_argument("--key-pool", metavar="DIR", default=f"/tmp/luks-cmk-lab-keys-{os.geteuid()}",
+    parser.add_argument("--key-pool", metavar="DIR", default=KEY_POOL,
                         help="RSA keys kept from run to run (%(default)s)")
     parser.add_argument("--scenario", choices=("basic", "none"), default="none")
     parser.add_argument("--production", action="store_true", help="real names; needs a network namespace")
