@@ -25,9 +25,8 @@ def fixture_the_machine(tmp_path_factory):
 def fixture_machine(the_machine):
     the_machine.reset()
     before = set(os.listdir(the_machine.folder))
-    keep = {os.path.basename(the_machine.plain)}
     yield the_machine
-    keep |= {os.path.basename(path) for path in the_machine.enrolled.values()}
+    keep = {os.path.basename(path) for path in the_machine.templates()}
     for name in set(os.listdir(the_machine.folder)) - before - keep:
         path = the_machine.path(name)
         if os.path.isfile(path):
@@ -44,3 +43,9 @@ def fixture_volume(machine):
 def fixture_enrolled(machine):
     """The same, enrolled for contoso."""
     return machine.enrolled_image()
+
+
+@pytest.fixture(name="two_tokens")
+def fixture_two_tokens(machine):
+    """Token 0 is contoso's with keyslot 1, token 1 fabrikam's with keyslot 2: a copy."""
+    return machine.image_of_two()

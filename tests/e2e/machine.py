@@ -107,6 +107,7 @@ class Machine:
         self.reset()
         self.plain = self._make_plain()
         self.enrolled = {}
+        self.two = None
         return self
 
     def __exit__(self, *how):
@@ -286,6 +287,18 @@ class Machine:
             self.forget()
             self.enrolled[customer] = path
         return self.copy(self.enrolled[customer])
+
+    def image_of_two(self):
+        """Two customers' tokens on one volume, which the tool does not make: token 1 is added by hand."""
+        if not self.two:
+            path, other = self.enrolled_image("contoso"), self.enrolled_image("fabrikam")
+            self.add_token(path, luks2.tokens(other)[0], self.payload(other), 2)
+            self.two = path
+        return self.copy(self.two)
+
+    def templates(self):
+        """The files that tests copy."""
+        return [self.plain, *self.enrolled.values(), *([self.two] if self.two else [])]
 
     # What only a test does
 
