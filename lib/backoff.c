@@ -26,3 +26,11 @@ int64_t backoff_ms(unsigned attempt, int64_t retry_after_ms)
 	int64_t wait = jitter(limit);
 	return wait < BACKOFF_LEAST_MS ? BACKOFF_LEAST_MS : wait;
 }
+
+int64_t backoff_within_ms(unsigned attempt, int64_t retry_after_ms, int64_t left_ms)
+{
+	int64_t wait = backoff_ms(attempt, retry_after_ms);
+	if (retry_after_ms < 0 && wait > left_ms / 2)
+		wait = left_ms / 2;
+	return left_ms - wait < BACKOFF_ATTEMPT_MS ? -1 : wait;
+}

@@ -16,3 +16,13 @@
  * wish (Retry-After; negative: none) that, and a jitter of up to BASE on top.
  */
 int64_t backoff_ms(unsigned attempt, int64_t retry_after_ms);
+
+/* An attempt with less time than this is not worth its connection. */
+#define BACKOFF_ATTEMPT_MS 200
+
+/*
+ * The same with left_ms until the deadline, or -1 if no attempt fits any more. A wait of our own choosing
+ * leaves half of that to the attempt, so that the last one comes late: what was away may be back. A
+ * service's wish is never cut short.
+ */
+int64_t backoff_within_ms(unsigned attempt, int64_t retry_after_ms, int64_t left_ms);

@@ -52,10 +52,10 @@ static void fail(struct lane *lane, struct lane_run *run, int64_t retry_after_ms
 {
 	drop_calls(lane);
 	cache_unlock(&lane->cache);
-	lane->wake_ms = io_now_ms() + backoff_ms(lane->attempts++, retry_after_ms);
-	lane->state = LANE_IDLE;
-	if (!retry_may_help(lane, run) || lane->wake_ms >= run->deadline_ms)
-		lane->state = LANE_FAILED;
+	int64_t now = io_now_ms();
+	int64_t wait = backoff_within_ms(lane->attempts++, retry_after_ms, run->deadline_ms - now);
+	lane->wake_ms = now + wait;
+	lane->state = wait >= 0 && retry_may_help(lane, run) ? LANE_IDLE : LANE_FAILED;
 	/* A stale or premature assertion would only fail again. */
 	if (lane->err.code == CMK_CLOCK || lane->err.code == CMK_FEDERATION)
 		secret_done(&lane->assertion->jwt);

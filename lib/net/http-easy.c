@@ -38,6 +38,23 @@ static const struct long_option fixed_options[] = {
 	{ CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S },
 };
 
+/*
+ * A name that is still being looked up when the time is over is left to its thread: waiting for it would
+ * take as long as the resolver's own patience. Before 7.87 only the helper's watchdog bounds that.
+ */
+#if LIBCURL_VERSION_NUM >= 0x075700
+static CURLcode set_quick_exit(CURL *easy)
+{
+	return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+}
+#else
+static CURLcode set_quick_exit(CURL *easy)
+{
+	(void)easy;
+	return CURLE_OK;
+}
+#endif
+
 #if LIBCURL_VERSION_NUM >= 0x075500
 static CURLcode set_protocol(CURL *easy, bool plain)
 {
@@ -167,6 +184,8 @@ static CURLcode set_deadline(struct http_call *call, int64_t deadline_ms)
 		left = 1;
 	if (left > CALL_MAX_MS)
 		left = CALL_MAX_MS;
+	if (code == CURLE_OK)
+		code = set_quick_exit(call->easy);
 	SET(code, call->easy, CURLOPT_TIMEOUT_MS, (long)left);
 	SET(code, call->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)left);
 	return code;

@@ -127,14 +127,19 @@ static const char *phase(const struct http_call *call)
 {
 	if (reached(call, CURLINFO_PRETRANSFER_TIME_T))
 		return "while waiting for the answer";
-	if (!reached(call, CURLINFO_NAMELOOKUP_TIME_T))
-		return "while looking up the name";
 	/* libcurl's timer of the connection runs until TLS stands. */
 	return call->tls_begun ? "while TLS was being set up" : "while connecting";
 }
 
 static int timeout_error(const struct http_call *call, struct cmk_err *err)
 {
+	if (!reached(call, CURLINFO_NAMELOOKUP_TIME_T))
+		return cmk_err(
+			err, CMK_DNS,
+			"the resolver did not answer for the name of %s within %lld.%lld s; check "
+			"this machine's resolver",
+			call->who, (long long)(http_call_ms(call) / 1000),
+			(long long)(http_call_ms(call) % 1000 / 100));
 	return cmk_err(err, CMK_TIMEOUT,
 		       "%s did not answer within %lld.%lld s, %s; check the network%s, or raise "
 		       "timeout in luks-cmk.conf",
