@@ -6,11 +6,15 @@ files in a mount namespace; or the one program that LUKS_CMK names. Either has t
 and /run/luks-cmk, which the namespace makes private. Needs root; device-mapper and network are not used.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import re
+import select
+import signal
 import subprocess
+import termios
 
 import pytest
 
@@ -74,11 +78,13 @@ class Machine:
             file.write(text)
         return path
 
+    def command(self, *words):
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", ENTER, "sh",
+                self.folder if STAGE else "", self.folder, TOOL, *words]
+
     def run(self, *words, stdin=""):
-        return subprocess.run(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", ENTER, "sh",
-             self.folder if STAGE else "", self.folder, TOOL, *words],
-            input=stdin, capture_output=True, text=True, timeout=60, check=False, cwd=self.folder)
+        return subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True, timeout=60,
+                              check=False, cwd=self.folder)
 
     def good(self, *words, **how):
         done = self.run(*words, **how)
@@ -445,6 +451,44 @@ def test_enroll_unlocks_first(configured, volume):
     line = configured.bad(5, "state", *enroll, "--header-backup", configured.path("key0"))
     assert "exists" in line
     assert digest(volume) == before
+
+
+def at_terminal(machine, words, answers):
+    """Runs the tool at a terminal of its own: what it showed, its wait status, whether echo is on again."""
+    leader, follower = os.openpty()
+    process = subprocess.Popen(machine.command(*words), cwd=machine.folder, stdin=follower, stdout=follower,
+                               stderr=follower, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(
+                                   follower, termios.TIOCSCTTY, 0))
+    shown = b""
+    for answer in answers:
+        while not shown.endswith(b": "):
+            assert select.select([leader], [], [], 20)[0], shown
+            shown += os.read(leader, 4096)
+        assert not termios.tcgetattr(follower)[3] & termios.ECHO
+        shown += b"|"
+        os.write(leader, answer)
+    status = process.wait(20)
+    echo = bool(termios.tcgetattr(follower)[3] & termios.ECHO)
+    os.close(follower)
+    while select.select([leader], [], [], 0)[0]:
+        try:
+            shown += os.read(leader, 4096)
+        except OSError:
+            break
+    os.close(leader)
+    return shown.decode(), status, echo
+
+
+@pytest.mark.skipif(not STAGE, reason="needs the plugin, and so LUKS_CMK_STAGE")
+def test_prompt(configured, volume):
+    """Three tries without echo, and a terminal that works afterwards, also after Ctrl-C."""
+    enroll = ["enroll", volume, "--customer", "contoso"]
+    shown, status, echo = at_terminal(configured, enroll, [b"wrong1\n", b"wrong2\n", b"wrong3\n"])
+    assert (status, echo) == (1, True)
+    assert "wrong" not in shown and shown.count("Enter passphrase for") == 3 and "[passphrase]" in shown
+    shown, status, echo = at_terminal(configured, enroll, [b"half\x03"])
+    assert (status, echo) == (-signal.SIGINT, True)
+    assert "half" not in shown
 
 
 def test_format_refuses(configured, volume):

@@ -16,10 +16,14 @@
 #include "base/io.h"
 #include "base/text.h"
 
-/* struct luks2_hdr_disk: magic 6, version 2, … label 48 at 24, uuid 40 at 168. LUKS1: uuid at 168 too. */
-#define HEADER_READ	512
-#define HEADER_LABEL_AT 24
-#define HEADER_UUID_AT	168
+/*
+ * struct luks2_hdr_disk of cryptsetup's lib/luks2/luks2.h: magic 6, version 2, label 48 at 24, uuid 40 at
+ * 168, subsystem 48 at 208. LUKS1 has its uuid at 168 too. libcryptsetup tells these since 2.5 only.
+ */
+#define HEADER_READ	    512
+#define HEADER_LABEL_AT	    24
+#define HEADER_UUID_AT	    168
+#define HEADER_SUBSYSTEM_AT 208
 
 static const uint8_t header_magic[6] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
 
@@ -54,8 +58,11 @@ int disks_probe(const char *path, struct disk_header *ret)
 	if (n == HEADER_READ && memcmp(sector, header_magic, sizeof(header_magic)) == 0) {
 		header.version = sector[6] << 8 | sector[7];
 		memcpy(header.uuid, sector + HEADER_UUID_AT, sizeof(header.uuid) - 1);
-		if (header.version == 2)
-			memcpy(header.label, sector + HEADER_LABEL_AT, sizeof(header.label) - 1);
+	}
+	if (header.version == 2) {
+		memcpy(header.label, sector + HEADER_LABEL_AT, sizeof(header.label) - 1);
+		memcpy(header.subsystem, sector + HEADER_SUBSYSTEM_AT,
+		       sizeof(header.subsystem) - 1);
 	}
 	*ret = header;
 	return 0;

@@ -16,7 +16,8 @@
 struct disk_header {
 	int version; /* 0: no LUKS header */
 	char uuid[DISK_UUID_MAX];
-	char label[DISK_LABEL_MAX]; /* LUKS2 only */
+	char label[DISK_LABEL_MAX]; /* this and the next: LUKS2 only */
+	char subsystem[DISK_LABEL_MAX];
 };
 
 /* Reads the first sector of a block device or file. 0 or -errno. */

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
-#include "base/text.h"
 #include "disks.h"
 
 /* cryptsetup's own defaults of today, written out: the key is bound to them before the header exists. */
@@ -74,20 +73,18 @@ int luks_format(const char *path, bool debug, const struct luks_format *format, 
 
 bool luks_unfinished(const struct luks *luks)
 {
-	const char *subsystem = crypt_get_subsystem(luks->cd);
+	struct disk_header header = { 0 };
 
-	return subsystem != NULL && strcmp(subsystem, UNFINISHED) == 0;
+	return disks_probe(luks->path, &header) >= 0 && strcmp(header.subsystem, UNFINISHED) == 0;
 }
 
 int luks_finish(struct luks *luks, struct cmk_err *err)
 {
-	const char *label = crypt_get_label(luks->cd);
-	char copy[DISK_LABEL_MAX] = ""; /* it is cleared before it is set: not by its own pointer */
-	int r;
+	struct disk_header header = { 0 };
+	int r = disks_probe(luks->path, &header);
 
-	if (label != NULL)
-		(void)text_copy(copy, sizeof(copy), label);
-	r = crypt_set_label(luks->cd, copy[0] != '\0' ? copy : NULL, NULL);
+	if (r >= 0) /* sets both: the label stays, the mark goes */
+		r = crypt_set_label(luks->cd, header.label[0] != '\0' ? header.label : NULL, NULL);
 	if (r < 0)
 		return luks_err(luks, r, CMK_DEVICE, err, "the header of %s cannot be written",
 				luks->name);

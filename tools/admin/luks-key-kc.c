@@ -28,6 +28,15 @@ int luks_key_by_token(struct luks *luks, int token, const struct secret *pin, st
 							    (char *)key.data, &size, context);
 	if (r == -ENOANO)
 		return r;
+	if (r == -EPERM)
+		return cmk_err(
+			err, CMK_KEYSLOT,
+			"what token %d holds opens no keyslot of %s; use a passphrase instead",
+			token, luks->name);
+	if (r == -ENOENT && luks->said[0] == '\0')
+		return cmk_err(err, CMK_KEYSLOT,
+			       "%s has no token %d that can open it now; see: luks-cmk status %s",
+			       luks->name, token, luks->name);
 	if (r < 0)
 		return luks_err(luks, r, CMK_KEYSLOT, err, "token %d did not open %s", token,
 				luks->name);

@@ -129,11 +129,12 @@ static int load(struct luks *luks, struct cmk_err *err)
 int luks_identify(struct luks *luks, struct cmk_err *err)
 {
 	const char *uuid = crypt_get_uuid(luks->cd);
-	const char *label = crypt_get_label(luks->cd);
+	struct disk_header header = { 0 };
 	int r;
 
 	text_escape(luks->uuid, sizeof(luks->uuid), uuid != NULL ? uuid : "");
-	text_escape(luks->label, sizeof(luks->label), label != NULL ? label : "");
+	(void)disks_probe(luks->path, &header);
+	text_escape(luks->label, sizeof(luks->label), header.label);
 	r = describe_header(luks->cd, luks->header, err);
 	/* The size of the volume key is known from a keyslot alone: without one there is no description. */
 	if (r < 0 && luks_active_slots(luks) == 0) {

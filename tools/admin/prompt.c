@@ -86,8 +86,9 @@ static int ask_terminal(const char *question, struct secret *line)
 	quiet = saved;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	catch_signals(old);
-	(void)io_write_all(out, question, strlen(question));
+	/* Before the question: who answers it at once is neither shown nor lost. */
 	(void)tcsetattr(fd, TCSAFLUSH, &quiet);
+	(void)io_write_all(out, question, strlen(question));
 	r = read_line(fd, line);
 	(void)tcsetattr(fd, TCSAFLUSH, &saved);
 	(void)io_write_all(out, "\n", 1);
