@@ -231,12 +231,22 @@ int64_t http_call_ms(const struct http_call *call)
 	return (call->finished ? call->ended_ms : io_now_ms()) - call->started_ms;
 }
 
+/* Nobody was asked: the request's id would lead into an audit log that does not have it. */
+static bool is_before_request(enum cmk_code code)
+{
+	return code == CMK_NO_NETWORK || code == CMK_DNS || code == CMK_TLS || code == CMK_CLOCK;
+}
+
 int http_call_result(struct http_call *call, struct http_reply *ret, struct cmk_err *err)
 {
 	if (err)
 		memcpy(err->request_id, call->reply.request_id, sizeof(err->request_id));
-	if (call->result != CURLE_OK)
-		return http_error(call, err);
+	if (call->result != CURLE_OK) {
+		int r = http_error(call, err);
+		if (err && is_before_request(err->code))
+			err->request_id[0] = '\0';
+		return r;
+	}
 	*ret = call->reply;
 	memset(&call->reply.body, 0, sizeof(call->reply.body));
 	return 0;
