@@ -92,7 +92,7 @@ int64_t http_call_ms(const struct http_call *call);
  * The outcome of a finished call, to be taken once: the reply, whatever its status; or the class
  * "unreachable" (CMK_NO_NETWORK, CMK_DNS, CMK_TLS, CMK_CLOCK, CMK_TIMEOUT, CMK_SERVICE_DOWN); or
  * CMK_PROTOCOL for a reply that is too long or no HTTP; or CMK_CONFIG for a proxy that refuses. err's
- * request_id is set in every case.
+ * request_id is the request's, and empty where it was certainly never sent.
  */
 int http_call_result(struct http_call *call, struct http_reply *ret, struct cmk_err *err);
 /* Ends a call, also an unfinished one. */

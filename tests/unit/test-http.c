@@ -139,6 +139,15 @@ static void test_reuse(void **state)
 		if (i >= 1)
 			CHECK_TEXT(rows[i].path, http_reply_text(&reply), first);
 	}
+
+	/* Without a look-up and a handshake of its own, a request can only wait for its answer. */
+	_cleanup_http_request_ struct http_request slow = { 0 };
+	_cleanup_http_reply_ struct http_reply none = { 0 };
+	struct cmk_err err = { 0 };
+	make_request(&slow, HTTP_GET, "/slow");
+	assert_int_equal(ask(http, &slow, 200, &none, &err), -ETIMEDOUT);
+	CHECK_SENTENCE("slow", err.text, "waiting for the answer");
+	assert_string_equal(err.request_id, slow.request_id);
 	http_free(http);
 }
 
@@ -185,6 +194,7 @@ struct failure {
 	struct server *server;
 	enum cmk_code code;
 	const char *part;
+	bool unsent; /* so that no log holds its id */
 };
 
 #define LONG_LABEL \
@@ -201,9 +211,10 @@ static const struct failure failures[] = {
 	{ "slow", "", "http://127.0.0.1:%d/slow", true, &plain, CMK_TIMEOUT, "waiting for" },
 	{ "closed", "", "http://127.0.0.1:1/", true, &plain, CMK_SERVICE_DOWN, "refused" },
 	{ "silent TLS", "", "https://127.0.0.1:%d/", false, &silent, CMK_TIMEOUT, "while TLS" },
-	{ "no TLS", "", "https://127.0.0.1:%d/", false, &plain, CMK_TLS, "TLS" },
-	{ "no network", "", "https://224.0.0.1/", false, &plain, CMK_NO_NETWORK, "unreachable" },
-	{ "no name", "", "https://" LONG_LABEL "/", false, &plain, CMK_DNS, "resolver" },
+	{ "no TLS", "", "https://127.0.0.1:%d/", false, &plain, CMK_TLS, "TLS", true },
+	{ "no network", "", "https://224.0.0.1/", false, &plain, CMK_NO_NETWORK, "unreachable",
+	  true },
+	{ "no name", "", "https://" LONG_LABEL "/", false, &plain, CMK_DNS, "resolver", true },
 	{ "not local", "", "http://192.0.2.1/", true, &plain, CMK_CONFIG, "link-local" },
 	{ "a name", "", "http://localhost:%d/", true, &plain, CMK_CONFIG, "link-local" },
 	{ "no TLS allowed", "", "http://127.0.0.1:%d/", false, &plain, CMK_SYSTEM, "no address" },
@@ -233,12 +244,14 @@ static void test_failures(void **state)
 		(void)snprintf(proxy, sizeof(proxy), row->proxy, row->server->port);
 		(void)snprintf(request.url, sizeof(request.url), row->url, row->server->port);
 #pragma GCC diagnostic pop
+		http_request_new_id(&request);
 		struct http *http = new_http(proxy);
 		int64_t start = io_now_ms();
 		int r = ask(http, &request, 400, &reply, &err);
 		CHECK_INT(row->name, r, cmk_code_errno(row->code));
 		CHECK_INT(row->name, err.code, row->code);
 		CHECK_SENTENCE(row->name, err.text, row->part);
+		CHECK(row->name, !row->unsent || !err.request_id[0]);
 		CHECK(row->name, io_now_ms() - start < 1500);
 		http_free(http);
 	}
