@@ -35,14 +35,19 @@ static int check_header(const struct enrol *enrol, const char *path, struct cmk_
 {
 	_cleanup_luks_ struct luks *luks = NULL;
 	int token = LUKS_NONE;
-	int r = luks_open(path, enrol->debug, &luks, NULL);
+	bool marked = luks_unfinished(path);
+	/* May mend what was being written: the mark is in the second copy of the header then. */
+	bool loaded = luks_open(path, enrol->debug, &luks, NULL) >= 0;
+	int r;
 
-	if (r < 0 || !luks_unfinished(luks))
+	if (!marked && !(loaded && luks_unfinished(path)))
 		return cmk_err(
 			err, CMK_STATE,
 			"%s holds a LUKS header; to destroy it add --force, to keep its data "
 			"use: luks-cmk enroll %s --customer %s",
 			path, path, enrol->customer.name);
+	if (!loaded)
+		return 0;
 	r = enrol_existing(enrol, luks, &token, err);
 	if (r <= 0)
 		return r;

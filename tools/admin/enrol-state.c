@@ -81,7 +81,7 @@ static int unwrap(const struct enrol *enrol, struct luks *luks, int token, struc
 
 static uint32_t unassigned_slots(const struct luks *luks)
 {
-	uint32_t slots = luks_active_slots(luks);
+	uint32_t slots = luks_active_slots(luks) & luks_cheap_slots(luks);
 
 	for (int t = 0; t < LUKS_SLOTS_MAX; t++) {
 		if (luks_token_type(luks, t) != NULL)

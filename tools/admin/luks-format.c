@@ -71,11 +71,11 @@ int luks_format(const char *path, bool debug, const struct luks_format *format, 
 	return 0;
 }
 
-bool luks_unfinished(const struct luks *luks)
+bool luks_unfinished(const char *path)
 {
 	struct disk_header header = { 0 };
 
-	return disks_probe(luks->path, &header) >= 0 && strcmp(header.subsystem, UNFINISHED) == 0;
+	return disks_probe(path, &header) >= 0 && strcmp(header.subsystem, UNFINISHED) == 0;
 }
 
 int luks_finish(struct luks *luks, struct cmk_err *err)

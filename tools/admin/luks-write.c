@@ -34,16 +34,24 @@ int luks_key_by_passphrase(struct luks *luks, const struct secret *passphrase, s
 	return 0;
 }
 
-int luks_slot_of(struct luks *luks, uint32_t slots, const struct secret *payload)
+uint32_t luks_cheap_slots(const struct luks *luks)
 {
+	uint32_t slots = 0;
+
 	for (int i = 0; i < LUKS_SLOTS_MAX; i++) {
 		struct crypt_pbkdf_type pbkdf;
 
+		if (crypt_keyslot_get_pbkdf(luks->cd, i, &pbkdf) >= 0 &&
+		    strcmp(pbkdf.type, CRYPT_KDF_PBKDF2) == 0)
+			slots |= UINT32_C(1) << i;
+	}
+	return slots;
+}
+
+int luks_slot_of(struct luks *luks, uint32_t slots, const struct secret *payload)
+{
+	for (int i = 0; i < LUKS_SLOTS_MAX; i++) {
 		if ((slots & UINT32_C(1) << i) == 0)
-			continue;
-		/* Ours are PBKDF2: the costly others, made for people, need no try. */
-		if (crypt_keyslot_get_pbkdf(luks->cd, i, &pbkdf) < 0 ||
-		    strcmp(pbkdf.type, CRYPT_KDF_PBKDF2) != 0)
 			continue;
 		if (crypt_activate_by_passphrase(luks->cd, NULL, i, (const char *)payload->data,
 						 payload->len, 0) >= 0)

@@ -73,6 +73,8 @@ int luks_key_by_passphrase(struct luks *luks, const struct secret *passphrase, s
 /* pin may be empty; -ENOANO (err unchanged) asks for one. CMK_KEYSLOT. */
 int luks_key_by_token(struct luks *luks, int token, const struct secret *pin, struct secret *ret,
 		      struct cmk_err *err);
+/* Keyslots of PBKDF2, as ours are made: the others, made for people, cost seconds each to try. */
+uint32_t luks_cheap_slots(const struct luks *luks);
 /* The keyslot, of a set, that a payload opens; or LUKS_NONE. */
 int luks_slot_of(struct luks *luks, uint32_t slots, const struct secret *payload);
 
@@ -120,8 +122,11 @@ int luks_format_describe(const struct luks_format *format, char out[static HEADE
 /* Overwrites the header of path. Leaves no keyslot, and the mark of luks_unfinished(). */
 int luks_format(const char *path, bool debug, const struct luks_format *format, struct luks **ret,
 		struct cmk_err *err);
-/* Whether that is what a format left that never came to its end; luks_finish() is that end. */
-bool luks_unfinished(const struct luks *luks);
+/*
+ * Whether that is what a format left that never came to its end, perhaps too little to be loaded;
+ * luks_finish() is that end.
+ */
+bool luks_unfinished(const char *path);
 int luks_finish(struct luks *luks, struct cmk_err *err);
 /* The size of a device or file in bytes, and that it can hold a volume. CMK_DEVICE. */
 int luks_format_size(const char *path, uint64_t *ret, struct cmk_err *err);
