@@ -231,10 +231,13 @@ int64_t http_call_ms(const struct http_call *call)
 	return (call->finished ? call->ended_ms : io_now_ms()) - call->started_ms;
 }
 
-/* Nobody was asked: the request's id would lead into an audit log that does not have it. */
-static bool is_before_request(enum cmk_code code)
+/* If it was not, nobody was asked: its id would lead into an audit log that does not have it. */
+static bool was_sent(const struct http_call *call)
 {
-	return code == CMK_NO_NETWORK || code == CMK_DNS || code == CMK_TLS || code == CMK_CLOCK;
+	curl_off_t us = 0;
+
+	return curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK &&
+	       us > 0;
 }
 
 int http_call_result(struct http_call *call, struct http_reply *ret, struct cmk_err *err)
@@ -243,7 +246,7 @@ int http_call_result(struct http_call *call, struct http_reply *ret, struct cmk_
 		memcpy(err->request_id, call->reply.request_id, sizeof(err->request_id));
 	if (call->result != CURLE_OK) {
 		int r = http_error(call, err);
-		if (err && is_before_request(err->code))
+		if (err && !was_sent(call))
 			err->request_id[0] = '\0';
 		return r;
 	}
