@@ -27,7 +27,7 @@ struct check {
 
 /* What is being checked: of a volume, or only of a customer (luks NULL). */
 struct target {
-	const struct luks *luks;
+	struct luks *luks;
 	int token_number;
 	const struct token *token; /* with this wrapping alone */
 	size_t wrappings;	   /* that the volume has in all */
@@ -120,6 +120,19 @@ static void json_result(struct buf *b, const struct target *target,
 	buf_puts(b, "}");
 }
 
+/* The last step, that needs no network: what the vault has unwrapped opens the keyslot. */
+static void check_keyslot(const struct target *target, struct probe_result *result)
+{
+	struct luks *luks = target->luks;
+	uint32_t slots = luks_token_slots(luks, target->token_number) & luks_active_slots(luks);
+
+	if (luks_slot_of(luks, slots, &result->payload) == LUKS_NONE)
+		(void)cmk_err(&result->err, CMK_KEYSLOT,
+			      "the vault unwrapped the key of token %d, and it opens no keyslot of "
+			      "%s; %s",
+			      target->token_number, luks->name, cmk_code_hint(CMK_KEYSLOT));
+}
+
 static void run_target(struct check *check, const struct target *target)
 {
 	struct probe_result *result = &check->result;
@@ -127,6 +140,9 @@ static void run_target(struct check *check, const struct target *target)
 
 	probe_run(target->token, target->luks != NULL ? target->luks->header : "",
 		  target->luks != NULL ? target->luks->uuid : "", check->debug, result);
+	if (target->luks != NULL && result->err.code == CMK_OK)
+		check_keyslot(target, result);
+	secret_done(&result->payload);
 	if (result->has_key)
 		warnings_of_key(&warnings, &result->key, (int64_t)time(NULL));
 	if (target->luks != NULL)

@@ -69,6 +69,7 @@ void probe_run(const struct token *token, const char *header, const char *uuid, 
 	(void)text_copy(request.header, sizeof(request.header), header);
 	(void)text_copy(request.volume, sizeof(request.volume), uuid);
 	r = json == NULL ? -ENOMEM : ask_helper(&request, &reply, &ret->err);
+	secret_move(&ret->payload, &reply.key);
 	/* What went well before a failure is reported all the same. */
 	if (reply.detail != NULL) {
 		struct cmk_err unread = { 0 };

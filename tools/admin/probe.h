@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "format/token.h"
 #include "format/wire.h"
 
@@ -33,6 +34,8 @@ struct probe_result {
 	size_t steps_count;
 	bool has_key;
 	struct probe_key key;
+	struct secret
+		payload;    /* of a volume's token, if it was unwrapped; the caller's to release */
 	struct cmk_err err; /* why it failed; CMK_OK if it did not */
 };
 

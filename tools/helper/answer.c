@@ -175,6 +175,9 @@ static int serve_probe(struct answer *answer, struct wire_reply *reply, struct c
 	int r = answer->template ? unlock_wrap(answer->unlock, &answer->payload, &wrapping, err)
 				 : unlock_unwrap(answer->unlock, header, true, &key, err);
 	add_detail(answer, reply);
+	/* For a volume, so that whoever asked can try whether it still opens a keyslot. */
+	if (r == 0 && header)
+		secret_move(&reply->key, &key);
 	return r;
 }
 
