@@ -16,8 +16,6 @@
 #define LOCK_POLL_MS 15
 /* A connection opened ahead is waited for this long at most, once the request itself is ready. */
 #define WARM_WAIT_MS 2000
-/* With "timeout = forever" a single request still ends, so that a stuck connection is not for ever. */
-#define CALL_MAX_MS 60000
 
 static void drop_call(struct http_call **call)
 {
@@ -33,12 +31,6 @@ static void drop_calls(struct lane *lane)
 	lane->ready_ms = 0;
 }
 
-static int64_t call_deadline(const struct lane_run *run)
-{
-	int64_t limit = io_now_ms() + CALL_MAX_MS;
-	return run->deadline_ms < INT64_MAX ? run->deadline_ms : limit;
-}
-
 static bool retry_may_help(const struct lane *lane, const struct lane_run *run)
 {
 	if (cmk_code_class(lane->err.code) == CMK_CLASS_UNREACHABLE)
@@ -47,9 +39,15 @@ static bool retry_may_help(const struct lane *lane, const struct lane_run *run)
 	return run->payload && lane->err.code == CMK_FEDERATION;
 }
 
-/* After a failure: another attempt later, or the end. retry_after_ms is the service's wish, or -1. */
-static void fail(struct lane *lane, struct lane_run *run, int64_t retry_after_ms)
+/*
+ * After a failure, r: another attempt later, or the end. retry_after_ms is the service's wish, or -1. Only
+ * -ENOMEM comes without a sentence.
+ */
+static void fail(struct lane *lane, struct lane_run *run, int r, int64_t retry_after_ms)
 {
+	if (r == -ENOMEM)
+		cmk_err(&lane->err, CMK_SYSTEM,
+			"there is not enough memory to ask for the key; free some, then try again");
 	drop_calls(lane);
 	cache_unlock(&lane->cache);
 	int64_t now = io_now_ms();
@@ -77,7 +75,7 @@ static void warm(struct lane *lane, struct lane_run *run, struct http_call **cal
 {
 	_cleanup_http_request_ struct http_request request = { 0 };
 	if (!*call && build(&lane->target, &request, NULL) == 0)
-		(void)http_start(run->http, &request, call_deadline(run), call, NULL);
+		(void)http_start(run->http, &request, run->deadline_ms, call, NULL);
 }
 
 /* Whether the request may go now: its connection is open, or took too long. */
@@ -106,10 +104,10 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 		lane->wake_ms = io_now_ms() + LOCK_POLL_MS;
 		if (lane->wake_ms < run->deadline_ms)
 			return;
-		cmk_err(&lane->err, CMK_TIMEOUT,
-			"another process has been signing in at %s all the time; try again",
-			lane->target.cloud->authority);
-		fail(lane, run, -1);
+		int r = cmk_err(&lane->err, CMK_TIMEOUT,
+				"another process has been signing in at %s all the time; try again",
+				lane->target.cloud->authority);
+		fail(lane, run, r, -1);
 		return;
 	}
 	if (!run->fresh && cache_get(&lane->cache, &lane->credential) &&
@@ -134,8 +132,7 @@ static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_r
 		int r = identity->ops->request(identity, &request, &assertion->jwt, &lane->err);
 		if (r <= 0)
 			return r;
-		r = http_start(run->http, &request, call_deadline(run), &assertion->call,
-			       &lane->err);
+		r = http_start(run->http, &request, run->deadline_ms, &assertion->call, &lane->err);
 		return r < 0 ? r : 1;
 	}
 	if (!http_call_finished(assertion->call))
@@ -157,9 +154,12 @@ static void step_assertion(struct lane *lane, struct lane_run *run)
 	int64_t retry_after = -1;
 	int r = get_assertion(lane, run, &retry_after);
 	if (r < 0) {
-		fail(lane, run, retry_after);
+		fail(lane, run, r, retry_after);
 		return;
 	}
+	/* Another lane may have dropped the assertion that this one was about to send. */
+	if (r > 0)
+		lane->ready_ms = 0;
 	warm(lane, run, &lane->warm_vault, lane->target.ops->warm_vault);
 	if (r > 0)
 		warm(lane, run, &lane->warm_sign_in, lane->target.ops->warm_sign_in);
@@ -179,7 +179,7 @@ static int exchange(struct lane *lane, struct lane_run *run, build_fn *build,
 		_cleanup_http_request_ struct http_request request = { 0 };
 		int r = build(lane, &request);
 		if (r == 0)
-			r = http_start(run->http, &request, call_deadline(run), &lane->call,
+			r = http_start(run->http, &request, run->deadline_ms, &lane->call,
 				       &lane->err);
 		return r < 0 ? r : 1;
 	}
@@ -208,7 +208,7 @@ static void step_sign_in(struct lane *lane, struct lane_run *run)
 			  r < 0 ? lane->err.code : CMK_OK);
 	drop_call(&lane->call);
 	if (r < 0) {
-		fail(lane, run, reply.retry_after_ms);
+		fail(lane, run, r, reply.retry_after_ms);
 		return;
 	}
 	cache_put(&lane->cache, &lane->credential);
@@ -294,7 +294,7 @@ static void step_vault(struct lane *lane, struct lane_run *run)
 			  r < 0 ? lane->err.code : CMK_OK);
 	drop_call(&lane->call);
 	if (r < 0) {
-		fail(lane, run, reply.retry_after_ms);
+		fail(lane, run, r, reply.retry_after_ms);
 		return;
 	}
 	lane->state = describing && !run->describe_only ? LANE_UNWRAP : LANE_DONE;

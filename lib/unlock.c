@@ -122,16 +122,28 @@ static struct lane *step_all(struct unlock *unlock, bool *ret_left, int64_t *ret
 	return NULL;
 }
 
-/* The first wrapping's reason, and that the others did not help either. */
+/*
+ * Whose reason is reported: the customer has said no only if every wrapping was refused. As long as one
+ * was out of reach, another attempt may open the volume.
+ */
+static const struct lane *spokesman(const struct unlock *unlock)
+{
+	for (size_t i = 0; i < unlock->lanes_count; i++)
+		if (cmk_code_class(unlock->lanes[i].err.code) == CMK_CLASS_UNREACHABLE)
+			return &unlock->lanes[i];
+	return &unlock->lanes[0];
+}
+
+/* One wrapping's reason, and that another did not help either. */
 static int all_failed(struct unlock *unlock, struct cmk_err *err)
 {
-	const struct lane *first = &unlock->lanes[0];
+	const struct lane *first = spokesman(unlock);
 	unlock->last = first;
 	struct cmk_err error = first->err;
 	if (unlock->lanes_count > 1) {
-		const struct cmk_err *second = &unlock->lanes[1].err;
-		cmk_err(&error, first->err.code, "%s; the other wrapping failed too: %s [%s]",
-			first->err.text, second->text, cmk_code_name(second->code));
+		const struct cmk_err *other = &unlock->lanes[first == unlock->lanes].err;
+		cmk_err(&error, first->err.code, "%s; another wrapping failed too: %s [%s]",
+			first->err.text, other->text, cmk_code_name(other->code));
 	}
 	if (err)
 		*err = error;
