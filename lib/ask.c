@@ -30,7 +30,7 @@ static int no_answer(int status, struct cmk_err *err)
 		       HELPER_PATH);
 }
 
-int ask_helper(const struct wire_request *request, struct wire_reply *ret, struct cmk_err *err)
+static int ask_once(const struct wire_request *request, struct wire_reply *ret, struct cmk_err *err)
 {
 	*ret = (struct wire_reply){ 0 };
 	_cleanup_secret_ struct secret question = { 0 };
@@ -60,4 +60,14 @@ int ask_helper(const struct wire_request *request, struct wire_reply *ret, struc
 	if (err)
 		*err = ret->err;
 	return cmk_code_errno(ret->err.code);
+}
+
+int ask_helper(const struct wire_request *request, struct wire_reply *ret, struct cmk_err *err)
+{
+	for (;;) {
+		int r = ask_once(request, ret, err);
+		if (r >= 0 || !ret->again)
+			return r;
+		wire_reply_done(ret);
+	}
 }

@@ -5,7 +5,8 @@
 #include "format/wire.h"
 
 /*
- * Starts the installed helper, sends request, waits for the reply. A reply that reports a failure is
+ * Starts the installed helper, sends request, waits for the reply; with "timeout = forever" a new helper
+ * for as long as no service can be reached. A reply that reports a failure is
  * returned as that failure, with err filled from it; a helper that is missing, dies or answers nonsense
  * is CMK_HELPER. ret is to be released with wire_reply_done() on success.
  */

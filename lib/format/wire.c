@@ -25,6 +25,7 @@ enum tag {
 	TAG_TEXT,
 	TAG_REQUEST_ID,
 	TAG_DETAIL,
+	TAG_AGAIN,
 	TAG_COUNT
 };
 
@@ -40,7 +41,7 @@ static const struct {
 	[WIRE_DESCRIBE] = { ANY_REQUEST, BIT(TAG_TOKEN) },
 	[WIRE_PROBE] = { ANY_REQUEST, BIT(TAG_TOKEN) },
 	[WIRE_REPLY] = { BIT(TAG_CODE) | BIT(TAG_TEXT) | BIT(TAG_REQUEST_ID) | BIT(TAG_KEY) |
-				 BIT(TAG_DETAIL),
+				 BIT(TAG_DETAIL) | BIT(TAG_AGAIN),
 			 BIT(TAG_CODE) },
 };
 
@@ -54,6 +55,7 @@ static const size_t tag_max[TAG_COUNT] = {
 	[TAG_TEXT] = CMK_ERR_TEXT_MAX - 1,
 	[TAG_REQUEST_ID] = CMK_REQUEST_ID_MAX - 1,
 	[TAG_DETAIL] = WIRE_DETAIL_MAX,
+	[TAG_AGAIN] = 1,
 };
 
 /* A field's bytes, in the message itself; data is NULL where the field is absent. */
@@ -130,9 +132,11 @@ static int encode(enum wire_op kind, const struct field fields[static TAG_COUNT]
 	return 0;
 }
 
+/* A flag is there as this byte, or not at all. */
+static const uint8_t yes = 1;
+
 int wire_encode_request(const struct wire_request *request, struct secret *ret, struct cmk_err *err)
 {
-	static const uint8_t yes = 1;
 	struct field fields[TAG_COUNT] = {
 		[TAG_DEBUG] = field_of(&yes, request->debug),
 		[TAG_HEADER] = field_of_text(request->header),
@@ -155,6 +159,7 @@ int wire_encode_reply(const struct wire_reply *reply, struct secret *ret, struct
 		[TAG_REQUEST_ID] = field_of_text(reply->err.request_id),
 		[TAG_KEY] = field_of(reply->key.data, reply->key.len),
 		[TAG_DETAIL] = field_of_text(reply->detail),
+		[TAG_AGAIN] = field_of(&yes, reply->again),
 	};
 
 	return encode(WIRE_REPLY, fields, ret, err);
@@ -165,8 +170,8 @@ static bool field_is_valid(unsigned tag, const struct field *field)
 {
 	if (field->len == 0 || field->len > tag_max[tag])
 		return false;
-	if (tag == TAG_DEBUG)
-		return field->data[0] == 1;
+	if (tag == TAG_DEBUG || tag == TAG_AGAIN)
+		return field->data[0] == yes;
 	if (tag == TAG_CODE)
 		return field->data[0] < CMK_CODE_COUNT;
 	return tag == TAG_KEY || !memchr(field->data, '\0', field->len);
@@ -307,6 +312,7 @@ int wire_decode_reply(const struct secret *message, struct wire_reply *ret, stru
 	r = take_error(&reply.err, fields, err);
 	if (r < 0)
 		return r;
+	reply.again = fields[TAG_AGAIN].data != NULL;
 	r = take_secret(&reply.key, &fields[TAG_KEY]);
 	if (r < 0)
 		return r;

@@ -47,6 +47,7 @@ struct wire_reply {
 	struct cmk_err err; /* its request_id is set on success too */
 	struct secret key;  /* unwrap: the keyslot key */
 	char *detail; /* JSON: wrap a token, describe and probe see docs/formats.md; or NULL */
+	bool again;   /* with a failure: the configuration says to go on asking for ever */
 };
 
 #define _cleanup_wire_request_ __attribute__((cleanup(wire_request_done)))

@@ -42,7 +42,7 @@ static void round_trip_reply(const struct secret *message)
 	}
 	FUZZ_CHECK(wire_encode_reply(&reply, &encoded, NULL) == 0);
 	FUZZ_CHECK(wire_decode_reply(&encoded, &again, NULL) == 0);
-	FUZZ_CHECK(reply.err.code == again.err.code);
+	FUZZ_CHECK(reply.err.code == again.err.code && reply.again == again.again);
 	FUZZ_CHECK(same_text(reply.err.text, again.err.text));
 	FUZZ_CHECK(same_text(reply.err.request_id, again.err.request_id));
 	FUZZ_CHECK(same_text(reply.detail, again.detail));

@@ -69,24 +69,29 @@ static void test_replies(void **state)
 		const char *key;
 		char *detail;
 		const char *text; /* as it arrives */
+		bool again;
 	} rows[] = {
-		{ "key", { CMK_OK, "", UUID }, "secret", NULL, "" },
-		{ "detail", { CMK_OK, "", "" }, NULL, json, "" },
+		{ "key", { CMK_OK, "", UUID }, "secret", NULL, "", false },
+		{ "detail", { CMK_OK, "", "" }, NULL, json, "", false },
 		{ "refusal",
 		  { CMK_KEY_DISABLED, "the vault refused; ask", UUID },
 		  NULL,
 		  NULL,
-		  "the vault refused; ask" },
+		  "the vault refused; ask",
+		  false },
 		/* A helper that something hostile has taken over. */
-		{ "escapes", { CMK_STATE, "a\033[2Jb", "" }, NULL, NULL, "a\\x1b[2Jb" },
-		{ "nothing", { CMK_OK, "", "" }, NULL, NULL, "" },
+		{ "escapes", { CMK_STATE, "a\033[2Jb", "" }, NULL, NULL, "a\\x1b[2Jb", false },
+		{ "nothing", { CMK_OK, "", "" }, NULL, NULL, "", false },
+		{ "for ever", { CMK_TIMEOUT, "late", "" }, NULL, NULL, "late", true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		_cleanup_wire_reply_ struct wire_reply got = { 0 };
 		_cleanup_secret_ struct secret message = { 0 };
-		struct wire_reply reply = { .err = rows[i].err, .detail = rows[i].detail };
+		struct wire_reply reply = { .err = rows[i].err,
+					    .detail = rows[i].detail,
+					    .again = rows[i].again };
 
 		if (rows[i].key)
 			assert_int_equal(secret_set(&reply.key, rows[i].key, strlen(rows[i].key)),
@@ -97,6 +102,7 @@ static void test_replies(void **state)
 		CHECK_TEXT(rows[i].name, got.err.text, rows[i].text);
 		CHECK_TEXT(rows[i].name, got.err.request_id, rows[i].err.request_id);
 		CHECK(rows[i].name, secret_equal(&got.key, &reply.key));
+		CHECK(rows[i].name, got.again == rows[i].again);
 		CHECK_TEXT(rows[i].name, got.detail ? got.detail : "",
 			   rows[i].detail ? rows[i].detail : "");
 		secret_done(&reply.key);

@@ -94,9 +94,10 @@ int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *er
 	if (r < 0)
 		return r;
 	uint32_t timeout = answer->config.network.timeout;
-	answer->deadline_ms = timeout == CONFIG_TIMEOUT_FOREVER
-				      ? INT64_MAX
-				      : started_ms + (int64_t)timeout * 1000;
+	answer->forever = timeout == CONFIG_TIMEOUT_FOREVER;
+	if (answer->forever)
+		timeout = CONFIG_TIMEOUT_DEFAULT;
+	answer->deadline_ms = started_ms + (int64_t)timeout * 1000;
 	r = read_ca_file(answer, err);
 	if (r == 0)
 		r = parse_token(answer, err);
@@ -181,10 +182,8 @@ static int serve_probe(struct answer *answer, struct wire_reply *reply, struct c
 	return r;
 }
 
-int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
+static int serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
 {
-	unlock_begin(answer->unlock, answer->http, answer->deadline_ms,
-		     answer->request.op == WIRE_PROBE);
 	switch (answer->request.op) {
 	case WIRE_UNWRAP:
 		return unlock_unwrap(answer->unlock, answer->request.header, false, &reply->key,
@@ -203,4 +202,27 @@ int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err
 		break;
 	}
 	return cmk_err(err, CMK_HELPER, "the request is of an unknown kind; reinstall luks-cmk");
+}
+
+/*
+ * One helper does not last for ever: its sandbox knows the resolver's files, and it holds the assertion's
+ * file, as they were when it began. A service that wants to be left alone is, until this helper's end.
+ */
+static bool ask_again(const struct answer *answer, const struct cmk_err *err)
+{
+	if (!answer->forever || cmk_code_class(err->code) != CMK_CLASS_UNREACHABLE)
+		return false;
+	while (io_now_ms() < answer->deadline_ms &&
+	       http_poll(answer->http, answer->deadline_ms, NULL) == 0)
+		;
+	return true;
+}
+
+int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
+{
+	unlock_begin(answer->unlock, answer->http, answer->deadline_ms,
+		     answer->request.op == WIRE_PROBE);
+	int r = serve(answer, reply, err);
+	reply->again = r < 0 && ask_again(answer, err);
+	return r;
 }

@@ -21,7 +21,8 @@ struct answer {
 	struct secret payload; /* probe of a template: something to wrap */
 	struct http *http;
 	struct unlock *unlock;
-	int64_t deadline_ms; /* io_now_ms(), or INT64_MAX */
+	int64_t deadline_ms; /* io_now_ms() */
+	bool forever; /* what is out of reach until then is to be asked again by a new helper */
 };
 
 /*
