@@ -21,6 +21,9 @@ static void round_trip(const uint8_t *data, size_t size, bool template)
 	text = token_format(&token);
 	FUZZ_CHECK(text);
 	FUZZ_CHECK(token_parse(text, strlen(text), template, &again, NULL) == 0);
+	/* What a later release added is not written again. */
+	FUZZ_CHECK(again.foreign_count == 0);
+	again.foreign_count = token.foreign_count;
 	FUZZ_CHECK(memcmp(&token, &again, sizeof(token)) == 0);
 	for (size_t i = 0; i < token.wrapped_count; i++) {
 		FUZZ_CHECK(!token_key_problem(token.wrapped[i].key));
