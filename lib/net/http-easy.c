@@ -152,8 +152,8 @@ static CURLcode set_route(struct http_call *call)
 
 	SET(code, call->easy, CURLOPT_PROXY, proxy ? proxy : "");
 	SET(code, call->easy, CURLOPT_NOPROXY, proxy ? "" : "*");
-	SET(code, call->easy, CURLOPT_HTTP_VERSION,
-	    call->plain ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+	/* One request at a time on a connection is all we do: HTTP/2 would only be more to trust. */
+	SET(code, call->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	if (code == CURLE_OK)
 		code = set_protocol(call->easy, call->plain);
 	return code;
