@@ -219,8 +219,6 @@ int http_error(const struct http_call *call, struct cmk_err *err)
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-	case CURLE_HTTP2:
-	case CURLE_HTTP2_STREAM:
 		return broken_error(call, err);
 	default:
 		return protocol_error(call, err);
