@@ -31,6 +31,8 @@ FAST = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
 IMAGE_SIZE = 20 * 1024 * 1024
 GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ERROR = re.compile(rf"^luks-cmk: (?P<text>.+[^.]) \[(?P<code>[a-z0-9-]+)\](?: \(request (?P<id>{GUID})\))?$")
+# What --debug says of a request.
+DEBUG = re.compile(r"^luks-cmk: (GET|HEAD|POST) \S+: \d+.* after \d+ ms$")
 # Not one byte of these may reach a terminal or a log; a newline ends a line, a tab indents one.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{10}")
@@ -55,7 +57,8 @@ class Done:
     @property
     def errors(self):
         """Our lines among those of the program that loaded us."""
-        lines = [line for line in self.err.splitlines() if line.startswith("luks-cmk: ")]
+        lines = [line for line in self.err.splitlines()
+                 if line.startswith("luks-cmk: ") and not DEBUG.match(line)]
         matches = [(line, ERROR.match(line)) for line in lines]
         wrong = [line for line, match in matches if not match]
         assert not wrong, f"not of the form of an error: {wrong}"
