@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -116,6 +117,36 @@ static int raw_socket(void)
 {
 	return socket(AF_PACKET, SOCK_RAW, 0) < 0 ? errno : 0;
 }
+static int sctp_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP) < 0 ? errno : 0;
+}
+static int ping_socket(void)
+{
+	return socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP) < 0 ? errno : 0;
+}
+static int firewall_socket(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER) < 0 ? errno : 0;
+}
+static int address_socket(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) < 0 ? errno : 0;
+}
+static int name_socket(void)
+{
+	return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_IP) < 0 ? errno
+											  : 0;
+}
+static int read_terminal(void)
+{
+	char byte;
+	return read(STDERR_FILENO, &byte, 1) < 0 ? errno : 0;
+}
+static int write_terminal(void)
+{
+	return write(STDERR_FILENO, "", 1) < 0 ? errno : 0;
+}
 static int dump_core(void)
 {
 	struct rlimit limit;
@@ -166,6 +197,13 @@ static const struct {
 	{ "listen for connections", listen_for_others, false, false },
 	{ "open a unix socket", unix_socket, false, false },
 	{ "open a packet socket", raw_socket, false, false },
+	{ "open an SCTP socket", sctp_socket, false, false },
+	{ "open a ping socket", ping_socket, false, false },
+	{ "open a firewall's socket", firewall_socket, false, false },
+	{ "read the terminal", read_terminal, false, false },
+	{ "write to the terminal", write_terminal, true, false },
+	{ "ask for this machine's addresses", address_socket, true, false },
+	{ "open a resolver's socket", name_socket, true, false },
 	{ "dump core", dump_core, false, false },
 	{ "read /etc/hosts", read_hosts, true, false },
 	{ "look at the roots", read_roots, true, false },
@@ -174,11 +212,22 @@ static const struct {
 	{ "allocate memory", get_memory, true, false },
 };
 
+/* As standard error of a shell: open for both, with a line typed already. */
+static void open_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0 ||
+	    write(master, "typed\n", 6) != 6 ||
+	    dup2(open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC), STDERR_FILENO) < 0)
+		_exit(254);
+}
+
 static int in_sandbox(int (*attempt)(void))
 {
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		open_terminal();
 		sandbox_memory();
 		if (sandbox_enter(NULL) < 0)
 			_exit(255);
@@ -188,6 +237,7 @@ static int in_sandbox(int (*attempt)(void))
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_not_equal(WEXITSTATUS(status), 255);
+	assert_int_not_equal(WEXITSTATUS(status), 254);
 	return WEXITSTATUS(status);
 }
 

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -137,11 +139,39 @@ static const struct conditional conditionals[] = {
 	{ CALL(clone), 0, THREAD_FLAGS, THREAD_FLAGS },
 	{ CALL(prlimit64), 2, UINT64_MAX, 0 },
 	{ CALL(prctl), 0, UINT64_MAX, PR_SET_NAME },
-	{ CALL(socket), 0, UINT64_MAX, AF_INET },
-	{ CALL(socket), 0, UINT64_MAX, AF_INET6 },
-	{ CALL(socket), 0, UINT64_MAX, AF_NETLINK },
 	{ CALL(socketpair), 0, UINT64_MAX, AF_UNIX },
 };
+
+/* Behind other types and protocols there is code of the kernel that nobody here needs. */
+#define SOCKET_TYPE 0xf /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
+static const struct {
+	int domain, type, protocol;
+} sockets[] = {
+	{ AF_INET, SOCK_STREAM, 0 },
+	{ AF_INET, SOCK_STREAM, IPPROTO_TCP },
+	{ AF_INET, SOCK_DGRAM, 0 },
+	{ AF_INET, SOCK_DGRAM, IPPROTO_UDP },
+	{ AF_INET6, SOCK_STREAM, 0 },
+	{ AF_INET6, SOCK_STREAM, IPPROTO_TCP },
+	{ AF_INET6, SOCK_DGRAM, 0 },
+	{ AF_INET6, SOCK_DGRAM, IPPROTO_UDP },
+	{ AF_NETLINK, SOCK_RAW, NETLINK_ROUTE }, /* glibc: which addresses this machine has */
+};
+
+static int add_sockets(scmp_filter_ctx filter)
+{
+	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+		int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 3,
+					 SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)sockets[i].domain),
+					 SCMP_CMP(1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE,
+						  (scmp_datum_t)sockets[i].type),
+					 SCMP_CMP(2, SCMP_CMP_EQ,
+						  (scmp_datum_t)sockets[i].protocol));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
 
 static int add_rules(scmp_filter_ctx filter)
 {
@@ -158,6 +188,9 @@ static int add_rules(scmp_filter_ctx filter)
 		if (r < 0)
 			return r;
 	}
+	int r = add_sockets(filter);
+	if (r < 0)
+		return r;
 	/* Its flags are behind a pointer; glibc falls back to clone(), whose flags can be seen. */
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }

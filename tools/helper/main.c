@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,13 @@ static void arm_watchdog(int64_t deadline_ms)
 	(void)alarm((left > 0 ? (unsigned)left : 0) + WATCHDOG_MARGIN_S);
 }
 
+/* From the sandbox on its death is ours; this is for the moments before. */
+static bool asker_is_gone(void)
+{
+	struct pollfd asker = { .fd = SPAWN_FD };
+	return poll(&asker, 1, 0) > 0 && (asker.revents & POLLHUP);
+}
+
 static int answer_request(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
 {
 	int64_t started_ms = io_now_ms();
@@ -51,6 +59,8 @@ static int answer_request(struct answer *answer, struct wire_reply *reply, struc
 	r = sandbox_enter(err);
 	if (r < 0)
 		return r;
+	if (asker_is_gone())
+		return cmk_err(err, CMK_HELPER, "the program that asked is gone");
 	return answer_serve(answer, reply, err);
 }
 
@@ -71,6 +81,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A host whose files are limited to a size: only the token cache is lost. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	sandbox_memory();
 
 	static struct answer answer;

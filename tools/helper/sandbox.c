@@ -82,6 +82,22 @@ static int drop_user(struct cmk_err *err)
 	return 0;
 }
 
+/*
+ * A terminal is usually open for reading too, under each of its descriptors: what is typed there, perhaps
+ * the passphrase that comes next, is not for a process that speaks to the network.
+ */
+static int restrict_terminal(struct cmk_err *err)
+{
+	if (!isatty(STDERR_FILENO))
+		return 0;
+	_cleanup_close_ int fd = open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot give up the terminal");
+	return 0;
+}
+
 /* Every right over files that this kernel's Landlock can take away. */
 static uint64_t handled_rights(long abi)
 {
@@ -129,17 +145,16 @@ static int restrict_files(struct cmk_err *err)
 
 int sandbox_enter(struct cmk_err *err)
 {
-	pid_t parent = getppid();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot set no_new_privs");
-	int r = drop_user(err);
+	int r = restrict_terminal(err);
+	if (r == 0)
+		r = drop_user(err);
 	if (r < 0)
 		return r;
 	/* A change of user resets both of these. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (getppid() != parent)
-		return cmk_err(err, CMK_HELPER, "the program that asked is gone");
 	r = restrict_files(err);
 	if (r < 0)
 		return r;

@@ -11,7 +11,8 @@
 void sandbox_memory(void);
 
 /*
- * Drops to the user "luks-cmk" (65534 if there is none), sets no_new_privs, and lets in by Landlock and
+ * Drops to the user "luks-cmk" (65534 if there is none), sets no_new_privs, dies with its parent from here
+ * on, keeps a terminal on standard error for writing only, and lets in by Landlock and
  * seccomp only what name resolution, TLS and timers need. Idempotent for a process that is unprivileged
  * already: it loses no less. A kernel without Landlock or seccomp is served without that layer; failing
  * to drop the user is CMK_SANDBOX.
