@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -153,9 +154,20 @@ static int sync_directory(const char *path)
 	return 0;
 }
 
+/* Beyond the limit the kernel sends SIGXFSZ, which would end the host that we are a guest of. */
+static bool exceeds_limit(size_t len)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < len;
+}
+
 static int write_and_sync(int fd, const void *data, size_t len, mode_t mode)
 {
 	int r;
+
+	if (exceeds_limit(len))
+		return -EFBIG;
 
 	/* Not left to the umask, which is the host's. */
 	if (fchmod(fd, mode) < 0)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -158,6 +159,23 @@ static void test_write_to_closed(void **state)
 	assert_int_equal(io_write_all(-1, NULL, 0), 0);
 }
 
+/* Its caller goes on, where the kernel's signal would end it. */
+static void test_size_limit(void **state)
+{
+	struct rlimit old, limit;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	int longer = io_write_file("x", "1234", 4, 0600),
+	    fitting = io_write_file("x", "123", 3, 0600);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(longer, -EFBIG);
+	assert_int_equal(fitting, 0);
+	assert_int_equal(unlink("x"), 0);
+}
+
 static void test_take(void **state)
 {
 	_cleanup_free_ char *text = strdup("x");
@@ -179,9 +197,10 @@ static void test_take(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read_file), cmocka_unit_test(test_write_file),
-		cmocka_unit_test(test_mkdir),	  cmocka_unit_test(test_read_all),
-		cmocka_unit_test(test_take),	  cmocka_unit_test(test_write_to_closed),
+		cmocka_unit_test(test_read_file),	cmocka_unit_test(test_write_file),
+		cmocka_unit_test(test_mkdir),		cmocka_unit_test(test_read_all),
+		cmocka_unit_test(test_size_limit),	cmocka_unit_test(test_take),
+		cmocka_unit_test(test_write_to_closed),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
