@@ -48,7 +48,8 @@ DOORS = {
     "libcryptsetup.h": ["lib/describe.c", "lib/plugin/*", "tools/admin/luks*"],
     "libudev.h": ["tools/admin/disks.c"],
     "seccomp.h": ["tools/helper/filter.c"],
-    "linux/landlock.h", "linux/netlink.h": ["tools/helper/sandbox.c"],
+    "linux/landlock.h": ["tools/helper/sandbox.c"],
+    "linux/netlink.h": ["tools/helper/filter.c", "tests/unit/test-sandbox.c"],
 }
 
 LIBC = set("""
