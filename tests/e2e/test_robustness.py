@@ -53,7 +53,7 @@ HOSTS = {
 @pytest.mark.parametrize("name", HOSTS)
 def test_host(machine, enrolled, name):
     """What loads the plugin may live with less than usual."""
-    done = machine.run(*HOSTS[name], *OPEN, enrolled)
+    done = machine.run(*OPEN, enrolled, wrap=HOSTS[name])
     assert done.status == 0 and not done.errors, done
 
 
@@ -61,11 +61,11 @@ def test_host(machine, enrolled, name):
 def test_host_sees_refusal(machine, enrolled, name):
     """And reaches its own prompt after us."""
     machine.lab.key_disable("contoso/disk")
-    done = machine.run(*HOSTS[name], "cryptsetup", "open", "--test-passphrase", "--key-file", machine.key_file,
-                       enrolled)
+    done = machine.run("cryptsetup", "open", "--test-passphrase", "--key-file", machine.key_file, enrolled,
+                       wrap=HOSTS[name])
     assert done.status == 0, done
     machine.forget_failures()
-    done = machine.run(*HOSTS[name], *OPEN, enrolled)
+    done = machine.run(*OPEN, enrolled, wrap=HOSTS[name])
     assert done.status == 1, done
 
 
@@ -87,10 +87,10 @@ def fixture_open_to_all(machine, enrolled):
 
 def test_some_user(machine, open_to_all):
     """Without root nothing is kept, and all else works; without processes to spare, the reason is said."""
-    done = machine.run(*SOME_USER, *OPEN, open_to_all)
+    done = machine.run(*OPEN, open_to_all, wrap=SOME_USER)
     assert done.status == 0 and not done.errors, done
     assert not os.path.exists(machine.inside("/run/luks-cmk"))
-    done = machine.run(*SOME_USER, PYTHON, "-c", NO_PROCESSES, *OPEN, open_to_all)
+    done = machine.run(*OPEN, open_to_all, wrap=(*SOME_USER, PYTHON, "-c", NO_PROCESSES))
     assert done.status == 1 and done.error.code == "helper" and "unavailable" in done.error.text
 
 
