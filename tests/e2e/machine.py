@@ -26,7 +26,7 @@ SANITIZED = bool(os.environ.get("LUKS_CMK_SANITIZED"))
 # Sanitized programs take their time; the bounds below are those of the issue for the others.
 SLOWNESS = 3 if SANITIZED else 1
 HELPER = "usr/libexec/luks-cmk-helper"
-PASSPHRASE = "passphrase"
+PASSPHRASE = "tell nobody"
 FAST = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
 IMAGE_SIZE = 20 * 1024 * 1024
 GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -143,7 +143,8 @@ def test_no_secret_in_arguments(machine, enrolled, traced):
 def leaks(text, payload):
     """Whether text holds a JWT, the keyslot key, or the passphrase."""
     random = payload[8:40]
-    forms = (b64u(payload), b64u(random)[:-2], payload.hex(), random.hex(), " ".join(f"{b:02x}" for b in random))
+    forms = (b64u(payload), b64u(random)[:-2], payload.hex(), random.hex(), " ".join(f"{b:02x}" for b in random),
+             PASSPHRASE)
     return bool(JWT.search(text)) or any(form in text for form in forms)
 
 
@@ -173,7 +174,6 @@ def test_no_secret_in_debug_output(machine, volume, state):
         done = machine.tool("--debug", "enroll", volume, "--customer", "contoso", "--key-file", machine.key_file)
         machine.forget()
         assert not leaks(done.out + done.err, machine.payload(volume))
-        assert PASSPHRASE + "\n" not in done.out + done.err
 
 
 def test_records_and_cache_are_root_s(machine, enrolled):
