@@ -16,6 +16,8 @@
 #define LOCK_POLL_MS 15
 /* A connection opened ahead is waited for this long at most, once the request itself is ready. */
 #define WARM_WAIT_MS 2000
+/* What an attempt takes to find out why: the kernel waits 3 s for a neighbour that is not there. */
+#define TELLING_MS 4000
 
 static void drop_call(struct http_call **call)
 {
@@ -39,6 +41,14 @@ static bool retry_may_help(const struct lane *lane, const struct lane_run *run)
 	return run->payload && lane->err.code == CMK_FEDERATION;
 }
 
+/* Whether the last attempt was ended by our own deadline, before it could know what the one before knew. */
+static bool is_cut_short(const struct lane *lane, const struct lane_run *run, int64_t now)
+{
+	return lane->attempts > 0 && now + BACKOFF_LEAST_MS >= run->deadline_ms &&
+	       now < lane->wake_ms + TELLING_MS &&
+	       cmk_code_class(lane->err.code) == CMK_CLASS_UNREACHABLE;
+}
+
 /*
  * After a failure, r: another attempt later, or the end. retry_after_ms is the service's wish, or -1. Only
  * -ENOMEM comes without a sentence.
@@ -51,6 +61,9 @@ static void fail(struct lane *lane, struct lane_run *run, int r, int64_t retry_a
 	drop_calls(lane);
 	cache_unlock(&lane->cache);
 	int64_t now = io_now_ms();
+	if (is_cut_short(lane, run, now))
+		lane->err = lane->earlier;
+	lane->earlier = lane->err;
 	int64_t wait = backoff_within_ms(lane->attempts++, retry_after_ms, run->deadline_ms - now);
 	lane->wake_ms = now + wait;
 	lane->state = wait >= 0 && retry_may_help(lane, run) ? LANE_IDLE : LANE_FAILED;

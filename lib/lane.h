@@ -74,6 +74,7 @@ struct lane {
 	bool described;
 	struct secret result; /* in LANE_DONE: the unwrapped bytes */
 	struct cmk_err err;
+	struct cmk_err earlier; /* of the attempt before */
 };
 
 /* Goes on as far as it can without waiting. Sets state to LANE_DONE or LANE_FAILED at its end. */

@@ -201,6 +201,21 @@ def test_refused_and_out_of_reach(machine, enrolled):
     machine.opens(enrolled)
 
 
+def test_last_attempt_cut_short(machine, enrolled):
+    """The reason is the one found, not that the last of the attempts had no time left."""
+    machine.configure(network={"timeout": 5})
+    hosts = machine.inside("/etc/hosts")
+    content = read(hosts)
+    machine.run("ip", "-6", "addr", "add", "fd00::1/64", "dev", "lo")
+    with open(hosts, "w", encoding="utf-8") as file:
+        file.write(content.replace("10.77.0.1 ", "fd00::99 "))
+    done = machine.unlock(enrolled)
+    machine.run("ip", "-6", "addr", "del", "fd00::1/64", "dev", "lo")
+    with open(hosts, "w", encoding="utf-8") as file:
+        file.write(content)
+    assert done.status == 1 and done.error.code == "no-network", done
+
+
 # Proxies
 
 @contextlib.contextmanager
