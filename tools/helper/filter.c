@@ -162,10 +162,11 @@ static int add_sockets(scmp_filter_ctx filter)
 {
 	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
 		int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 3,
-					 SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)sockets[i].domain),
+					 SCMP_CMP(0, SCMP_CMP_MASKED_EQ, UINT64_MAX,
+						  (scmp_datum_t)sockets[i].domain),
 					 SCMP_CMP(1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE,
 						  (scmp_datum_t)sockets[i].type),
-					 SCMP_CMP(2, SCMP_CMP_EQ,
+					 SCMP_CMP(2, SCMP_CMP_MASKED_EQ, UINT64_MAX,
 						  (scmp_datum_t)sockets[i].protocol));
 		if (r < 0)
 			return r;
