@@ -273,7 +273,7 @@ def test_import(machine, volume, text):
 # Configuration
 
 CONFIGURATIONS = {
-    "misspelt": ("[network]\ntimeot = 5\n", "line 2"), "section": ("[netwrok]\ntimeout = 5\n", "line 2"),
+    "misspelt": ("[network]\ntimeot = 5\n", "line 2"), "section": ("[networks]\ntimeout = 5\n", "line 2"),
     "no-section": ("timeout = 5\n", "line 1"), "no-value": ("[network]\ntimeout\n", "line 2"),
     "twice": ("[network]\ntimeout = 5\ntimeout = 6\n", "line 3"),
     "number": ("[network]\ntimeout = 5s\n", "line 2"), "zero": ("[network]\ntimeout = 0\n", "line 2"),
