@@ -35,6 +35,7 @@ ERROR = re.compile(rf"^luks-cmk: (?P<text>.+[^.]) \[(?P<code>[a-z0-9-]+)\](?: \(
 DEBUG = re.compile(r"^luks-cmk: (GET|HEAD|POST) \S+: \d+.* after \d+ ms$")
 # Not one byte of these may reach a terminal or a log; a newline ends a line, a tab indents one.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
+SANITIZER = re.compile(r"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{10}")
 
 
@@ -80,6 +81,7 @@ def check_clean(text):
     found = CONTROL.search(text)
     assert not found, f"control character {found[0]!r} in {text[max(0, found.start() - 60):][:120]!r}"
     assert not JWT.search(text), "a token or an assertion was printed"
+    assert not SANITIZER.search(text), text
     return text
 
 
@@ -188,7 +190,10 @@ class Machine:
             lab.key_recover(f"{name}/disk")
             lab.key_enable(f"{name}/disk")
             lab.key_set(f"{name}/disk", ops="wrapKey,unwrapKey", exp=0, nbf=0)
-        shutil.rmtree(os.path.join(self.conf, "customers.d"), ignore_errors=True)
+        # The folder itself stays: it is mounted.
+        for name in os.listdir(self.conf):
+            path = os.path.join(self.conf, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         self.configure()
         self.forget()
 

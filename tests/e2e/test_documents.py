@@ -10,6 +10,7 @@ import tempfile
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from machine import SANITIZED, sanitizer_environment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NS = ROOT / "tests/lab/ns"
@@ -72,6 +73,11 @@ def fixture_machine():
         az = pathlib.Path(work, "az")
         az.write_text(AZ, encoding="utf-8")
         az.chmod(0o755)
+        if SANITIZED:
+            preload = " ".join(f"{name}={value}" for name, value in sanitizer_environment().items())
+            cryptsetup = pathlib.Path(work, "cryptsetup")
+            cryptsetup.write_text(f'#!/bin/sh\nexec env {preload} /usr/sbin/cryptsetup "$@"\n', encoding="utf-8")
+            cryptsetup.chmod(0o755)
 
         def run(script):
             result = subprocess.run([NS, "--stage", STAGE, "--", "bash", "-c", MACHINE + script],

@@ -39,8 +39,8 @@ def provokes(code, name=None, **options):
 def fault(code, kind, name=None, sent=False, **how):
     """A way to a code by a fault of the lab."""
     def run(machine, _):
-        if kind == "blackhole":
-            # A connection opened ahead is waited for, 2 s at most.
+        if kind == "blackhole" and sent:
+            # A connection opened ahead is waited for, 2 s at most; then the request goes.
             machine.configure(network={"timeout": 3})
         machine.lab.fault_add(kind, **how)
     provokes(code, name or f"{code}-{kind}", sent=sent)(run)
@@ -159,7 +159,7 @@ fault("identity", "wrong-identity", service="metadata")
 settings("identity", "no-file", identity={"source": "file", "file": "/nowhere/jwt"})
 settings("identity", "unknown-source", identity={"source": "carrier-pigeon"})
 settings("config", "misspelt", network={"time_out": 5})
-settings("config", "section", netwrok={"timeout": 5})
+settings("config", "section", networks={"timeout": 5})
 settings("config", "value", network={"timeout": "soon"})
 settings("config", "ca-file", network={"ca_file": "/nowhere/ca.pem"})
 settings("config", "file-unnamed", identity={"source": "file"})
