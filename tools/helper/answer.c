@@ -93,7 +93,8 @@ int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *er
 	int r = config_load(CONF_DIR, &answer->config, err);
 	if (r < 0)
 		return r;
-	uint32_t timeout = answer->config.network.timeout;
+	uint32_t timeout = answer->request.timeout > 0 ? answer->request.timeout
+						       : answer->config.network.timeout;
 	answer->deadline_ms = timeout == CONFIG_TIMEOUT_FOREVER
 				      ? INT64_MAX
 				      : started_ms + (int64_t)timeout * 1000;
