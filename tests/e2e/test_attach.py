@@ -6,8 +6,8 @@ A volume that crypttab names is opened in a process of its own, all of them side
 """
 
 import os
+import re
 import signal
-import subprocess
 import time
 import uuid
 
@@ -37,6 +37,47 @@ def posts(machine, mark):
             found[entry["service"]] = found.get(entry["service"], 0) + 1
     return found
 
+
+
+def wait_for(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def tree(pid):
+    """{process id: name} of all below a process."""
+    parents, found = {}, {}
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except (OSError, ValueError):
+            continue
+        name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+        parents.setdefault(int(rest[1]), []).append((int(text.split()[0]), name))
+    wanted = [pid]
+    while wanted:
+        for child, name in parents.get(wanted.pop(), []):
+            found[child] = name
+            wanted.append(child)
+    return found
+
+
+def below(process, name):
+    return [pid for pid, found in tree(process.pid).items() if found == name]
+
+
+def helpers(process):
+    return below(process, "luks-cmk-helper")
+
+
+def start_boot(machine, table, *words, kernel=""):
+    return machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
+                         cmdline(machine, kernel), *words)
 
 
 def failed(machine):
@@ -201,8 +242,7 @@ def test_boot_two_tokens_share_the_time(machine):
 def test_boot_waits_for_a_device(machine, enrolled):
     late = machine.path("late")
     table = crypttab(machine, f"root {late} none", f"data {enrolled} none")
-    process = machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
-                            cmdline(machine), "--wait", "20")
+    process = start_boot(machine, table, "--wait", "20")
     time.sleep(2)
     os.rename(machine.copy(enrolled), late)
     out, err = process.communicate(timeout=30)
@@ -216,35 +256,51 @@ def test_boot_missing_device(machine):
     assert done.status == 0 and "root has not appeared" in done.err and done.seconds < 4 * SLOWNESS
 
 
-def helpers(machine):
-    done = machine.run("sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null | grep -c luks-cmk-helper; true")
-    return int(done.out)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_boot_signal_ends_the_children(machine, enrolled, number):
     table = crypttab(machine, *(f"disk{i} {machine.copy(enrolled)} none" for i in range(3)))
     with machine.lab.fault("blackhole", service="vault"):
-        process = machine.start("sh", "-c", f"exec luks-cmk attach --boot --dry-run --crypttab {table} "
-                                f"--cmdline {cmdline(machine)} --timeout 60", stderr=subprocess.STDOUT)
-        assert wait_for(lambda: helpers(machine) == 3)
-        done = machine.run("pkill", f"-{int(number)}", "-o", "-x", "luks-cmk")
-        assert done.status == 0
+        process = start_boot(machine, table, "--timeout", "60")
+        assert wait_for(lambda: len(helpers(process)) == 3)
+        everyone = below(process, "luks-cmk") + helpers(process)
+        assert len(everyone) == 7
+        # The first is everyone's parent: a child has its number after it.
+        os.kill(min(below(process, "luks-cmk")), number)
         process.communicate(timeout=20)
-        assert process.returncode != 0
-        assert wait_for(lambda: helpers(machine) == 0)
+        assert process.returncode == -number
+        assert wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in everyone))
     assert failed(machine) == []
 
 
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return False
+def test_boot_ends_who_is_late(machine, enrolled):
+    """A helper that hangs where its own watchdog does not reach it."""
+    table = crypttab(machine, f"root {enrolled} none")
+    began = time.monotonic()
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start_boot(machine, table, "--timeout", "2")
+        assert wait_for(lambda: helpers(process))
+        helper, = helpers(process)
+        os.kill(helper, signal.SIGSTOP)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 4 and b"would open" not in out
+    assert err.startswith(b"luks-cmk: root: ") and b"[timeout]" in err
+    assert time.monotonic() - began < 10 * SLOWNESS
+    assert machine.why(enrolled) == ["timeout"] and not os.path.exists(f"/proc/{helper}")
 
 
+def test_boot_a_child_dies(machine, enrolled):
+    table = crypttab(machine, f"root {enrolled} none")
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start_boot(machine, table, "--timeout", "20")
+        assert wait_for(lambda: helpers(process))
+        helper, = helpers(process)
+        os.kill(max(below(process, "luks-cmk")), signal.SIGKILL)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1 and b"ended early" in err and b"[system]" in err
+    assert machine.why(enrolled) == ["system"] and not os.path.exists(f"/proc/{helper}")
+
+
+@pytest.mark.slow
 def test_boot_for_ever(machine, enrolled):
     """
     In the background there is no end while the vault is away: why tells the reason meanwhile, and whoever
@@ -253,9 +309,9 @@ def test_boot_for_ever(machine, enrolled):
     table = crypttab(machine, f"root {enrolled} none")
     machine.configure(network={"timeout": "forever"})
     with machine.lab.fault("status", service="vault", status=503):
-        process = machine.start("luks-cmk", "attach", "--boot", "--background", "--dry-run", "--crypttab",
-                                table, "--cmdline", cmdline(machine))
-        assert wait_for(lambda: machine.lab.requests(0, "vault"))
+        mark = machine.lab.mark()
+        process = start_boot(machine, table, "--background")
+        assert wait_for(lambda: machine.lab.requests(mark, "vault"))
         done = machine.opens_by_passphrase(enrolled)
         assert done.error.code == "state" and done.seconds < 5 * SLOWNESS
         assert wait_for(lambda: machine.why(enrolled) == ["service-down"], 60)
@@ -270,7 +326,21 @@ def test_boot_for_ever(machine, enrolled):
 def test_boot_for_ever_has_an_end_in_the_foreground(machine, enrolled):
     """The prompt is reached though the timeout is for ever."""
     table = crypttab(machine, f"root {enrolled} none")
-    process = machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
-                            cmdline(machine, "luks-cmk.timeout=forever"))
+    process = start_boot(machine, table, kernel="luks-cmk.timeout=forever")
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0 and not err and b"root would open" in out
+
+
+def test_why_previous(machine, enrolled):
+    """The journal is asked for the boot before, and shown as it is."""
+    for words in (("--json",), (enrolled,)):
+        machine.tool("why", "--previous", *words, status=2)
+    fake = machine.write("journalctl", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    os.chmod(fake, 0o755)
+    script = f"touch /usr/bin/journalctl && mount --bind {fake} /usr/bin/journalctl && luks-cmk why --previous"
+    done = machine.run("unshare", "-m", "sh", "-c", script)
+    assert done.status == 0 and "--boot=-1\n" in done.out and "--identifier=luks-cmk\n" in done.out, done
+    pattern, = re.findall(r"--grep=(.*)", done.out)
+    for line in ("root: x refused [key-disabled] (request 0b7e9a52-6d0c-4f6e-9a53-6f4c2e6d2f10)", "a [dns]"):
+        assert re.search(pattern, line)
+    assert not re.search(pattern, "asking contoso.vault.azure.net for the key of root ...")

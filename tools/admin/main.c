@@ -66,8 +66,10 @@ static const struct command commands[] = {
 	  "      --force              replace what is configured already (add)\n"
 	  "      --json               for programs (list, show)\n",
 	  NULL, cmd_customer },
-	{ "why", "[DEVICE | UUID]", "why the last unlocks failed",
-	  "      --json               for programs\n", NULL, cmd_why },
+	{ "why", "[DEVICE | UUID | --previous]", "why the last unlocks failed",
+	  "      --previous           of the boot before this one, from the journal\n"
+	  "      --json               for programs\n",
+	  NULL, cmd_why },
 };
 
 static void print_help(void)

@@ -24,6 +24,9 @@ void signals_catch(struct signals *ret)
 	for (size_t i = 0; i < SIGNALS_COUNT; i++) {
 		(void)sigaddset(&blocked, numbers[i]);
 		(void)sigaction(numbers[i], &action, &ret->old[i]);
+		/* As nohup has it, and a shell for what it runs in the background. */
+		if (numbers[i] != SIGCHLD && ret->old[i].sa_handler == SIG_IGN)
+			(void)sigaction(numbers[i], &ret->old[i], NULL);
 	}
 	(void)sigprocmask(SIG_BLOCK, &blocked, &ret->mask);
 }
