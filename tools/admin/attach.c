@@ -128,12 +128,12 @@ static int open_once(struct attempt *attempt, bool aloud, bool *ret_retry)
 
 static enum attach_phase open_tokens(struct attempt *attempt)
 {
-	_cleanup_close_ int claim = attempt->settings->claim
-					    ? record_claim(RUN_DIR, attempt->luks->uuid)
-					    : -1;
+	_cleanup_close_ int claim = -1;
 	enum cmk_code known = CMK_OK;
 	bool retry;
 
+	if (attempt->settings->claim)
+		claim = record_claim(RUN_DIR, attempt->luks->uuid);
 	for (bool aloud = true;; aloud = false) {
 		if (open_once(attempt, aloud, &retry) == 0)
 			return ATTACH_OPEN;
