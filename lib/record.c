@@ -4,10 +4,12 @@
 #include "record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,10 +29,18 @@ static bool record_path(const char *rundir, const char *uuid, int token, char ou
 	return len > 0 && len < PATH_SIZE;
 }
 
-static bool make_folder(const char *rundir)
+static bool claim_path(const char *rundir, const char *uuid, char out[static PATH_SIZE])
+{
+	if (!uuid || !text_is_guid(uuid))
+		return false;
+	int len = snprintf(out, PATH_SIZE, "%s/asking/%s", rundir, uuid);
+	return len > 0 && len < PATH_SIZE;
+}
+
+static bool make_folder(const char *rundir, const char *name)
 {
 	char path[PATH_SIZE];
-	int len = snprintf(path, sizeof(path), "%s/failed", rundir);
+	int len = snprintf(path, sizeof(path), "%s/%s", rundir, name);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return false;
 	return io_mkdir(rundir, 0700) == 0 && io_mkdir(path, 0700) == 0;
@@ -39,7 +49,7 @@ static bool make_folder(const char *rundir)
 void record_write(const char *rundir, const char *uuid, int token, const struct cmk_err *err)
 {
 	char path[PATH_SIZE];
-	if (!record_path(rundir, uuid, token, path) || !make_folder(rundir))
+	if (!record_path(rundir, uuid, token, path) || !make_folder(rundir, "failed"))
 		return;
 	_cleanup_buf_ struct buf text = BUF(RECORD_MAX);
 	buf_printf(&text, "code=%s\nwhen=%" PRId64 "\nboot_ms=%" PRId64 "\n",
@@ -111,4 +121,27 @@ int record_read(const char *rundir, const char *uuid, int token, struct record *
 		return -EBADMSG;
 	*ret = record;
 	return 0;
+}
+
+int record_claim(const char *rundir, const char *uuid)
+{
+	char path[PATH_SIZE];
+	if (!claim_path(rundir, uuid, path))
+		return -EINVAL;
+	if (!make_folder(rundir, "asking"))
+		return -EACCES;
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* Shared: claims do not exclude each other. The plugin's test holds its lock for no time. */
+	if (fd < 0 || flock(fd, LOCK_SH) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+bool record_is_claimed(const char *rundir, const char *uuid)
+{
+	char path[PATH_SIZE];
+	if (!claim_path(rundir, uuid, path))
+		return false;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,3 +26,11 @@ void record_write(const char *rundir, const char *uuid, int token, const struct 
 void record_remove(const char *rundir, const char *uuid, int token);
 /* 0, -ENOENT, or -EBADMSG for a file that is none of ours. */
 int record_read(const char *rundir, const char *uuid, int token, struct record *ret);
+
+/*
+ * While the descriptor that record_claim() returns is open, `luks-cmk attach --boot` asks for the volume's
+ * key and may do so for ever: the plugin then leaves it alone, so that a passphrase typed meanwhile does
+ * not wait. Any number of processes may claim a volume; a dead one's claim is gone. -errno.
+ */
+int record_claim(const char *rundir, const char *uuid);
+bool record_is_claimed(const char *rundir, const char *uuid);

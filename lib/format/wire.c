@@ -13,6 +13,7 @@
 #define FIELD_OVERHEAD	5		 /* tag, length */
 #define WIRE_KEY_MAX	256		 /* a payload has 72 bytes; room for another vault's */
 #define WIRE_DETAIL_MAX 65536
+#define TIMEOUT_LEN	4
 #define REINSTALL	"; install luks-cmk again, all of one release"
 
 enum tag {
@@ -26,12 +27,14 @@ enum tag {
 	TAG_REQUEST_ID,
 	TAG_DETAIL,
 	TAG_AGAIN,
+	TAG_TIMEOUT,
 	TAG_COUNT
 };
 
 /* Which tags a kind of message may have, and which of these it must have, as bits. */
-#define BIT(tag)    (1U << (tag))
-#define ANY_REQUEST (BIT(TAG_DEBUG) | BIT(TAG_HEADER) | BIT(TAG_VOLUME) | BIT(TAG_TOKEN))
+#define BIT(tag) (1U << (tag))
+#define ANY_REQUEST \
+	(BIT(TAG_DEBUG) | BIT(TAG_HEADER) | BIT(TAG_VOLUME) | BIT(TAG_TOKEN) | BIT(TAG_TIMEOUT))
 static const struct {
 	unsigned allowed, required;
 } kinds[] = {
@@ -56,6 +59,7 @@ static const size_t tag_max[TAG_COUNT] = {
 	[TAG_REQUEST_ID] = CMK_REQUEST_ID_MAX - 1,
 	[TAG_DETAIL] = WIRE_DETAIL_MAX,
 	[TAG_AGAIN] = 1,
+	[TAG_TIMEOUT] = TIMEOUT_LEN,
 };
 
 /* A field's bytes, in the message itself; data is NULL where the field is absent. */
@@ -137,14 +141,17 @@ static const uint8_t yes = 1;
 
 int wire_encode_request(const struct wire_request *request, struct secret *ret, struct cmk_err *err)
 {
+	uint8_t timeout[TIMEOUT_LEN];
 	struct field fields[TAG_COUNT] = {
 		[TAG_DEBUG] = field_of(&yes, request->debug),
 		[TAG_HEADER] = field_of_text(request->header),
 		[TAG_VOLUME] = field_of_text(request->volume),
 		[TAG_TOKEN] = field_of_text(request->token),
 		[TAG_KEY] = field_of(request->key.data, request->key.len),
+		[TAG_TIMEOUT] = field_of(timeout, request->timeout > 0 ? sizeof(timeout) : 0),
 	};
 
+	put_u32(timeout, request->timeout);
 	if (request->op <= WIRE_INVALID || request->op >= WIRE_REPLY)
 		return malformed(err, "would ask for nothing");
 	return encode(request->op, fields, ret, err);
@@ -174,6 +181,8 @@ static bool field_is_valid(unsigned tag, const struct field *field)
 		return field->data[0] == yes;
 	if (tag == TAG_CODE)
 		return field->data[0] < CMK_CODE_COUNT;
+	if (tag == TAG_TIMEOUT)
+		return field->len == TIMEOUT_LEN && get_u32(field->data) > 0;
 	return tag == TAG_KEY || !memchr(field->data, '\0', field->len);
 }
 
@@ -269,6 +278,8 @@ int wire_decode_request(const struct secret *message, struct wire_request *ret, 
 	if (request.op == WIRE_REPLY)
 		return malformed(err, "is a reply in place of a request");
 	request.debug = fields[TAG_DEBUG].data != NULL;
+	if (fields[TAG_TIMEOUT].data)
+		request.timeout = (uint32_t)get_u32(fields[TAG_TIMEOUT].data);
 	take_array(request.header, &fields[TAG_HEADER]);
 	take_array(request.volume, &fields[TAG_VOLUME]);
 	r = take_text(&request.token, &fields[TAG_TOKEN]);

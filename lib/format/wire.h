@@ -35,7 +35,8 @@ enum wire_op {
 /* Owned; wire_request_done() wipes and frees. */
 struct wire_request {
 	enum wire_op op;
-	bool debug; /* say on standard error what happens, never a secret */
+	bool debug;	  /* say on standard error what happens, never a secret */
+	uint32_t timeout; /* seconds, UINT32_MAX for ever; 0: as the configuration says */
 	char header[HEADER_DESCRIPTION_MAX]; /* may be empty for describe and probe */
 	char volume[64];		     /* UUID, for the User-Agent; may be empty */
 	char *token;			     /* JSON */

@@ -13,14 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ask.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "describe.h"
 #include "format/token.h"
-#include "format/wire.h"
 #include "paths.h"
 #include "record.h"
+#include "unwrap.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -51,26 +49,6 @@ static void say(struct crypt_device *cd, const struct cmk_err *err, const char *
 		   err->request_id, err->request_id[0] ? ")" : "");
 }
 
-static int unwrap(struct crypt_device *cd, int token, const char *uuid, struct wire_reply *reply,
-		  struct cmk_err *err)
-{
-	const char *json;
-	if (crypt_token_json_get(cd, token, &json) < 0)
-		return cmk_err(err, CMK_TOKEN, "token %d cannot be read from the header", token);
-
-	_cleanup_wire_request_ struct wire_request request = { .op = WIRE_UNWRAP };
-	int r = describe_header(cd, request.header, err);
-	if (r == 0)
-		r = describe_check_keyslots(cd, token, err);
-	if (r < 0)
-		return r;
-	(void)text_copy(request.volume, sizeof(request.volume), uuid);
-	request.token = strdup(json);
-	if (!request.token)
-		return -ENOMEM;
-	return ask_helper(&request, reply, err);
-}
-
 /* libcryptsetup may open a failing token twice, and scripts ask three times: do not make them wait again. */
 static bool failed_just_now(const char *uuid, int token, struct record *record)
 {
@@ -96,6 +74,7 @@ int cryptsetup_token_open(struct crypt_device *cd, int token, char **buffer, siz
 {
 	(void)usrptr;
 	const char *uuid = crypt_get_uuid(cd);
+	struct cmk_err claimed = { 0 };
 	struct record record;
 	if (!uuid)
 		uuid = "";
@@ -104,22 +83,25 @@ int cryptsetup_token_open(struct crypt_device *cd, int token, char **buffer, siz
 		return result_for_host(record.err.code, 0);
 	}
 
+	if (record_is_claimed(RUN_DIR, uuid)) {
+		cmk_err(&claimed, CMK_STATE,
+			"luks-cmk attach asks for this volume's key already; what it last met: "
+			"luks-cmk why");
+		say(cd, &claimed, "");
+		return result_for_host(claimed.code, 0);
+	}
+
 	struct cmk_err err = { 0 };
-	_cleanup_wire_reply_ struct wire_reply reply = { 0 };
-	int r = unwrap(cd, token, uuid, &reply, &err);
-	if (r >= 0 && reply.key.len == 0)
-		r = cmk_err(&err, CMK_HELPER, "%s answered without a key; reinstall luks-cmk",
-			    HELPER_PATH);
+	_cleanup_secret_ struct secret key = { 0 };
+	int r = unwrap_token(cd, token, 0, &key, &err);
 	if (r >= 0)
-		r = copy_key(&reply.key, buffer, buffer_len);
-	if (r == -ENOMEM)
-		cmk_err(&err, CMK_SYSTEM, "out of memory");
+		r = copy_key(&key, buffer, buffer_len);
 	if (r < 0) {
+		if (err.code == CMK_OK)
+			cmk_err(&err, CMK_SYSTEM, "out of memory");
 		say(cd, &err, "");
-		record_write(RUN_DIR, uuid, token, &err);
 		return result_for_host(err.code, r);
 	}
-	record_remove(RUN_DIR, uuid, token);
 	crypt_logf(cd, CRYPT_LOG_VERBOSE,
 		   "luks-cmk: the vault unwrapped the key of token %d (request %s).", token,
 		   err.request_id);

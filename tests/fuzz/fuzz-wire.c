@@ -23,7 +23,8 @@ static void round_trip_request(const struct secret *message)
 	FUZZ_CHECK(wire_encode_request(&request, &encoded, NULL) == 0);
 	FUZZ_CHECK(encoded.len == message->len);
 	FUZZ_CHECK(wire_decode_request(&encoded, &again, NULL) == 0);
-	FUZZ_CHECK(request.op == again.op && request.debug == again.debug);
+	FUZZ_CHECK(request.op == again.op && request.debug == again.debug &&
+		   request.timeout == again.timeout);
 	FUZZ_CHECK(same_text(request.header, again.header));
 	FUZZ_CHECK(same_text(request.volume, again.volume));
 	FUZZ_CHECK(same_text(request.token, again.token));

@@ -110,12 +110,34 @@ static void test_hostile_file(void **state)
 	record_remove(folder, UUID, 1);
 }
 
+/* Two claims beside each other; the plugin sees a claim until the last of them is gone. */
+static void test_claim(void **state)
+{
+	(void)state;
+	assert_false(record_is_claimed(folder, UUID));
+	int first = record_claim(folder, UUID), second = record_claim(folder, UUID);
+	assert_true(first >= 0 && second >= 0);
+	assert_true(record_is_claimed(folder, UUID));
+	close(first);
+	assert_true(record_is_claimed(folder, UUID));
+	close(second);
+	assert_false(record_is_claimed(folder, UUID));
+	assert_int_equal(record_claim(folder, "../../etc/passwd"), -EINVAL);
+
+	char path[256];
+	snprintf(path, sizeof(path), "%s/asking/%s", folder, UUID);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/asking", folder);
+	assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_hostile_uuid),
 		cmocka_unit_test(test_hostile_file),
+		cmocka_unit_test(test_claim),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -18,26 +18,32 @@ static void test_requests(void **state)
 		enum wire_op op;
 		bool debug, header, token, key;
 		int expected;
+		uint32_t timeout;
 	} rows[] = {
-		{ "unwrap", WIRE_UNWRAP, false, true, true, false, 0 },
-		{ "unwrap, debug", WIRE_UNWRAP, true, true, true, false, 0 },
-		{ "unwrap without header", WIRE_UNWRAP, false, false, true, false, -EIO },
-		{ "unwrap without token", WIRE_UNWRAP, false, true, false, false, -EIO },
-		{ "wrap", WIRE_WRAP, false, true, true, true, 0 },
-		{ "wrap without key", WIRE_WRAP, false, true, true, false, -EIO },
-		{ "describe", WIRE_DESCRIBE, false, false, true, false, 0 },
-		{ "probe", WIRE_PROBE, true, false, true, false, 0 },
-		{ "probe with header", WIRE_PROBE, false, true, true, false, 0 },
-		{ "invalid", WIRE_INVALID, false, true, true, false, -EIO },
-		{ "reply", WIRE_REPLY, false, true, true, false, -EIO },
-		{ "unknown", (enum wire_op)77, false, true, true, false, -EIO },
+		{ "unwrap", WIRE_UNWRAP, false, true, true, false, 0, 0 },
+		{ "unwrap, debug", WIRE_UNWRAP, true, true, true, false, 0, 0 },
+		{ "unwrap, 60 s", WIRE_UNWRAP, false, true, true, false, 0, 60 },
+		{ "unwrap, for ever", WIRE_UNWRAP, false, true, true, false, 0, UINT32_MAX },
+		{ "unwrap without header", WIRE_UNWRAP, false, false, true, false, -EIO, 0 },
+		{ "unwrap without token", WIRE_UNWRAP, false, true, false, false, -EIO, 0 },
+		{ "wrap", WIRE_WRAP, false, true, true, true, 0, 0 },
+		{ "wrap without key", WIRE_WRAP, false, true, true, false, -EIO, 0 },
+		{ "describe", WIRE_DESCRIBE, false, false, true, false, 0, 0 },
+		{ "probe", WIRE_PROBE, true, false, true, false, 0, 0 },
+		{ "probe with header", WIRE_PROBE, false, true, true, false, 0, 0 },
+		{ "probe, 1 s", WIRE_PROBE, false, false, true, false, 0, 1 },
+		{ "invalid", WIRE_INVALID, false, true, true, false, -EIO, 0 },
+		{ "reply", WIRE_REPLY, false, true, true, false, -EIO, 0 },
+		{ "unknown", (enum wire_op)77, false, true, true, false, -EIO, 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		_cleanup_wire_request_ struct wire_request got = { 0 };
 		_cleanup_secret_ struct secret message = { 0 };
-		struct wire_request request = { .op = rows[i].op, .debug = rows[i].debug };
+		struct wire_request request = { .op = rows[i].op,
+						.debug = rows[i].debug,
+						.timeout = rows[i].timeout };
 
 		if (rows[i].header)
 			snprintf(request.header, sizeof(request.header), "%s", LINE);
@@ -52,6 +58,7 @@ static void test_requests(void **state)
 			CHECK_INT(rows[i].name, wire_decode_request(&message, &got, NULL), 0);
 			CHECK_INT(rows[i].name, got.op, rows[i].op);
 			CHECK_INT(rows[i].name, got.debug, rows[i].debug);
+			CHECK_INT(rows[i].name, got.timeout, rows[i].timeout);
 			CHECK_TEXT(rows[i].name, got.header, request.header);
 			CHECK_TEXT(rows[i].name, got.volume, UUID);
 			CHECK_TEXT(rows[i].name, got.token, json);
@@ -160,7 +167,11 @@ static void test_bad_requests(void **state)
 		ROW("no header", "\1\1" T, "lacks a field"),
 		ROW("repeated", "\1\1" H T H, "unknown or repeated"),
 		ROW("tag 0", "\1\1" H T "\0\0\0\0\1x", "unknown or repeated"),
-		ROW("tag 10", "\1\1" H T "\12\0\0\0\1x", "unknown or repeated"),
+		ROW("timeout", "\1\1" H T "\13\0\0\0\4\0\0\0\1", NULL),
+		ROW("timeout of 0", "\1\1" H T "\13\0\0\0\4\0\0\0\0", "wrong value"),
+		ROW("timeout of one byte", "\1\1" H T "\13\0\0\0\1\1", "wrong value"),
+		ROW("timeout of five bytes", "\1\1" H T "\13\0\0\0\5\0\0\0\0\1", "wrong value"),
+		ROW("tag 11", "\1\1" H T "\13\0\0\0\1x", "unknown or repeated"),
 		ROW("tag 255", "\1\1" H T "\377\0\0\0\1x", "unknown or repeated"),
 		ROW("key where none belongs", "\1\1" H T "\5\0\0\0\1k", "unknown or repeated"),
 		ROW("a reply's tag", "\1\1" H T "\7\0\0\0\1x", "unknown or repeated"),

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -17,6 +18,7 @@
 #include "paths.h"
 #include "record.h"
 
+#define JOURNALCTL "/usr/bin/journalctl"
 #define FAILED_DIR RUN_DIR "/failed"
 /* More volumes than a machine has. */
 #define WHY_MAX 1024
@@ -168,15 +170,51 @@ static int which(struct call *call, char *uuid, size_t size, struct cmk_err *err
 	return 0;
 }
 
+/*
+ * /run is of this boot only; the journal has what plugin and tool said in the ones before, the tool's by way
+ * of the kernel's log if that was before there was a journal.
+ */
+static int show_previous(struct cmk_err *err)
+{
+	static const char *const words[] = {
+		JOURNALCTL,
+		"--boot=-1",
+		"--no-pager",
+		"--quiet",
+		"--output=short-iso",
+		"--identifier=luks-cmk",
+		"--identifier=systemd-cryptsetup",
+		/* The form of report_error()'s lines. */
+		"--grep=\\[[a-z-]+\\]( \\(request [0-9a-f-]{36}\\))?$",
+		NULL,
+	};
+	char *argv[sizeof(words) / sizeof(words[0])] = { NULL };
+	char *const environment[] = { NULL };
+
+	for (size_t i = 0; words[i] != NULL; i++)
+		argv[i] = (char *)(uintptr_t)words[i];
+	(void)execve(JOURNALCTL, argv, environment);
+	return cmk_err_errno(err, CMK_SYSTEM, errno,
+			     "%s cannot be run: without a journal nothing is known of the boot "
+			     "before",
+			     JOURNALCTL);
+}
+
 int cmd_why(struct call *call, struct cmk_err *err)
 {
 	_cleanup_free_ struct failures *failures = calloc(1, sizeof(*failures));
-	const struct command_option options[] = { { .name = "json", .flag = &call->json } };
+	bool previous = false;
+	const struct command_option options[] = { { .name = "json", .flag = &call->json },
+						  { .name = "previous", .flag = &previous } };
 	char uuid[64] = "";
-	int r = options_parse(call, options, 1, 0, 1);
+	int r = options_parse(call, options, 2, 0, 1);
 
 	if (r != 0)
 		return r;
+	if (previous && (call->json || call->argc > 0))
+		return usage_error(call, "--previous shows the journal as it is, of all volumes");
+	if (previous)
+		return show_previous(err);
 	if (failures == NULL)
 		return -ENOMEM;
 	if (call->argc > 0) {

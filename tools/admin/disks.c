@@ -221,11 +221,34 @@ static int resolve_scan(const char *device, bool by_uuid, const char *value, cha
 	return *ret == NULL ? -ENOMEM : 0;
 }
 
+/* A partition's own UUID or name is known to udevd alone. */
+static int resolve_partition(const char *device, char **ret, struct cmk_err *err)
+{
+	bool by_uuid = text_starts(device, "PARTUUID=");
+	char encoded[256];
+	char link[sizeof(encoded) + 32];
+
+	if (udev_util_encode_string(strchr(device, '=') + 1, encoded, sizeof(encoded)) != 0)
+		return cmk_err(err, CMK_DEVICE, "%s is too long", device);
+	for (char *p = encoded; by_uuid && *p != '\0'; p++)
+		*p = *p >= 'A' && *p <= 'F' ? (char)(*p - 'A' + 'a') : *p;
+	(void)snprintf(link, sizeof(link), "/dev/disk/%s/%s",
+		       by_uuid ? "by-partuuid" : "by-partlabel", encoded);
+	*ret = realpath(link, NULL);
+	if (*ret == NULL && errno == ENOMEM)
+		return -ENOMEM;
+	if (*ret == NULL)
+		return cmk_err(err, CMK_DEVICE, "udevd knows no partition that has %s", device);
+	return 0;
+}
+
 int disks_resolve(const char *device, char **ret, struct cmk_err *err)
 {
 	bool by_uuid = text_starts(device, "UUID=");
 	char *path;
 
+	if (text_starts(device, "PARTUUID=") || text_starts(device, "PARTLABEL="))
+		return resolve_partition(device, ret, err);
 	if (!by_uuid && !text_starts(device, "LABEL=")) {
 		path = strdup(device);
 		if (path == NULL)

@@ -35,8 +35,8 @@ int disks_scan(struct disks *ret, struct cmk_err *err);
 void disks_done(struct disks *disks);
 
 /*
- * The path that a DEVICE argument means: itself, or the volume of UUID=… or LABEL=…. Owned by the caller.
- * CMK_DEVICE if there is none, or more than one.
+ * The path that a DEVICE argument means: itself, the volume of UUID=… or LABEL=…, or the partition of
+ * PARTUUID=… or PARTLABEL=…. Owned by the caller. CMK_DEVICE if there is none, or more than one.
  */
 int disks_resolve(const char *device, char **ret, struct cmk_err *err);
 

@@ -105,6 +105,20 @@ int luks_prove(struct luks *luks, int token, struct cmk_err *err);
 /* Whether the plugin is where libcryptsetup looks for it. CMK_HELPER. */
 int luks_plugin_check(struct cmk_err *err);
 
+/*
+ * Whether a mapping of this name is there and is this volume's: 1 or 0. CMK_STATE for another volume's,
+ * CMK_SYSTEM where the kernel's device-mapper does not answer.
+ */
+int luks_mapping(struct luks *luks, const char *name, struct cmk_err *err);
+/* Whether any mapping of this name is there. */
+bool luks_mapping_exists(const char *name);
+/*
+ * Opens one of the token's keyslots with its payload and makes the mapping, or with name NULL none.
+ * options of crypttab.h. CMK_KEYSLOT, CMK_DEVICE.
+ */
+int luks_activate(struct luks *luks, int token, const struct secret *payload, const char *name,
+		  unsigned options, struct cmk_err *err);
+
 /* Destroys a set of keyslots; those that another token uses as well stay. CMK_KEYSLOT. */
 int luks_destroy_slots(struct luks *luks, int token, uint32_t slots, struct cmk_err *err);
 /* Replaces a token's JSON, or removes it (json NULL). CMK_DEVICE. */

@@ -31,6 +31,17 @@ static const struct command commands[] = {
 	  "      --force              also where DEVICE holds a LUKS header already\n"
 	  "  -q, --batch-mode         do not ask for confirmation\n",
 	  NULL, cmd_format },
+	{ "attach", "DEVICE [NAME] | --all | --boot", "open volumes by their customers' keys",
+	  "      --all                every enrolled volume of crypttab, but for noauto\n"
+	  "      --boot               the same in an initramfs, heeding the kernel's command line\n"
+	  "      --background         beside the prompt: what timeout = forever leaves to do\n"
+	  "      --untried            only volumes that have not failed since boot\n"
+	  "      --crypttab FILE      instead of /etc/crypttab\n"
+	  "      --cmdline FILE       instead of /proc/cmdline\n"
+	  "      --timeout SECONDS    for all of it (default: that of luks-cmk.conf); or: forever\n"
+	  "      --wait SECONDS       for devices that are not there yet\n"
+	  "      --dry-run            ask the vault, open the keyslot, make no mapping\n",
+	  "Without NAME, crypttab has the mapping's name, or it is luks-UUID.", cmd_attach },
 	{ "status", "DEVICE", "who can open a volume; asks no vault",
 	  "      --json               for programs\n", NULL, cmd_status },
 	{ "list", "[DEVICE...]", "every volume of this machine that is enrolled",
@@ -55,8 +66,10 @@ static const struct command commands[] = {
 	  "      --force              replace what is configured already (add)\n"
 	  "      --json               for programs (list, show)\n",
 	  NULL, cmd_customer },
-	{ "why", "[DEVICE | UUID]", "why the last unlocks failed",
-	  "      --json               for programs\n", NULL, cmd_why },
+	{ "why", "[DEVICE | UUID | --previous]", "why the last unlocks failed",
+	  "      --previous           of the boot before this one, from the journal\n"
+	  "      --json               for programs\n",
+	  NULL, cmd_why },
 };
 
 static void print_help(void)

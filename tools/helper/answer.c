@@ -93,7 +93,8 @@ int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *er
 	int r = config_load(CONF_DIR, &answer->config, err);
 	if (r < 0)
 		return r;
-	uint32_t timeout = answer->config.network.timeout;
+	uint32_t timeout = answer->request.timeout > 0 ? answer->request.timeout
+						       : answer->config.network.timeout;
 	answer->forever = timeout == CONFIG_TIMEOUT_FOREVER;
 	if (answer->forever)
 		timeout = CONFIG_TIMEOUT_DEFAULT;

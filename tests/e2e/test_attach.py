@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+luks-cmk attach, as far as it goes without device-mapper: the mapping itself is seen in the boot lab.
+
+A volume that crypttab names is opened in a process of its own, all of them side by side, within a bound.
+"""
+
+import os
+import re
+import signal
+import time
+import uuid
+
+import luks2
+import pytest
+from machine import SLOWNESS
+
+
+def crypttab(machine, *lines):
+    return machine.write("crypttab", "".join(f"{line}\n" for line in lines))
+
+
+def cmdline(machine, text=""):
+    return machine.write("cmdline", f"BOOT_IMAGE=/vmlinuz ro {text} quiet\n")
+
+
+def boot(machine, table, *words, kernel="", **how):
+    return machine.run("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
+                       cmdline(machine, kernel), *words, **how)
+
+
+def posts(machine, mark):
+    """How often each service was asked for something, warming up left out."""
+    found = {}
+    for entry in machine.lab.log(mark):
+        if entry["method"] != "HEAD" and "openid" not in entry["path"]:
+            found[entry["service"]] = found.get(entry["service"], 0) + 1
+    return found
+
+
+
+def wait_for(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def tree(pid):
+    """{process id: name} of all below a process."""
+    parents, found = {}, {}
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except (OSError, ValueError):
+            continue
+        name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+        parents.setdefault(int(rest[1]), []).append((int(text.split()[0]), name))
+    wanted = [pid]
+    while wanted:
+        for child, name in parents.get(wanted.pop(), []):
+            found[child] = name
+            wanted.append(child)
+    return found
+
+
+def below(process, name):
+    return [pid for pid, found in tree(process.pid).items() if found == name]
+
+
+def helpers(process):
+    return below(process, "luks-cmk-helper")
+
+
+def start_boot(machine, table, *words, kernel=""):
+    return machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
+                         cmdline(machine, kernel), *words)
+
+
+def failed(machine):
+    folder = machine.inside("/run/luks-cmk/failed")
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def test_one(machine, enrolled):
+    """Without NAME the name is luks-UUID, unless crypttab has one."""
+    identifier = machine.cryptsetup("luksUUID", enrolled).out.strip()
+    before = luks2.digest(enrolled)
+    mark = machine.lab.mark()
+    done = machine.tool("attach", "--dry-run", enrolled, "--crypttab", crypttab(machine))
+    assert done.out == f"luks-{identifier} would open\n" and not done.err
+    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 1}
+    for source in (enrolled, f"UUID={identifier.upper()}"):
+        table = crypttab(machine, "# one", "other /dev/null none", f"data {source} none luks,discard")
+        assert machine.tool("attach", "--dry-run", enrolled, "--crypttab", table).out == "data would open\n"
+        done = machine.tool("attach", "--dry-run", enrolled, "mine", "--crypttab", table)
+        assert done.out == "mine would open\n"
+    assert luks2.digest(enrolled) == before
+
+
+def test_no_device_mapper(machine, enrolled):
+    """The vault is not asked where the kernel could not make a mapping."""
+    if os.path.exists("/dev/mapper/control") and os.path.isdir("/sys/module/dm_mod"):
+        pytest.skip("this kernel has one")
+    mark = machine.lab.mark()
+    done = machine.tool("attach", enrolled, status=1)
+    assert done.error.code == "system" and "modprobe dm_crypt" in done.error.text
+    assert posts(machine, mark) == {} and failed(machine) == []
+
+
+def test_refused(machine, enrolled):
+    machine.lab.key_disable("contoso/disk")
+    done = machine.tool("attach", "--dry-run", enrolled, status=3)
+    assert done.error.code == "key-disabled" and done.error.request_id
+    assert machine.why(enrolled) == ["key-disabled"]
+    machine.lab.key_enable("contoso/disk")
+    machine.tool("attach", "--dry-run", enrolled)
+    assert machine.why(enrolled) == []
+
+
+def test_the_plugin_knows(machine, enrolled):
+    """What attach was refused moments ago, cryptsetup does not ask for again: the passphrase is next."""
+    machine.lab.key_disable("contoso/disk")
+    table = crypttab(machine, f"root {enrolled} none luks")
+    assert boot(machine, table).status == 3
+    mark = machine.lab.mark()
+    done = machine.opens_by_passphrase(enrolled)
+    assert posts(machine, mark) == {} and "not asked again" in done.err
+
+
+def test_not_enrolled(machine):
+    done = machine.tool("attach", "--dry-run", machine.plain, status=5)
+    assert done.error.code == "state" and "luks-cmk enroll" in done.error.text
+
+
+def test_wrong_usage(machine, enrolled):
+    table = crypttab(machine)
+    for words in ((), ("--all", enrolled), ("--boot", enrolled), ("--all", "--boot"), (enrolled, "a", "b"),
+                  (enrolled, "a/b"), (enrolled, ""), (enrolled, "x" * 128), ("--all", "--untried"),
+                  ("--all", "--background"), ("--all", "--cmdline", table), ("--all", "--timeout", "0"),
+                  ("--all", "--timeout", "1s"), ("--all", "--wait", "-1"), (enrolled, "--wait", "1")):
+        machine.tool("attach", *words, status=2)
+    done = machine.tool("attach", "--all", "--crypttab", "/nonexistent", status=1)
+    assert done.error.code == "config"
+
+
+def test_detached_header(machine, enrolled):
+    table = crypttab(machine, f"data {enrolled} none header=/boot/header")
+    done = machine.tool("attach", enrolled, "--crypttab", table, status=1)
+    assert "header=" in done.error.text
+    done = machine.tool("attach", "--all", "--crypttab", table)
+    assert "header=" in done.err and done.out == "No volume of crypttab is enrolled.\n"
+
+
+def test_all(machine, enrolled):
+    """Our volumes, and nothing else that crypttab has."""
+    second, third = machine.copy(enrolled), machine.copy(enrolled)
+    empty = machine.image()
+    table = crypttab(machine, f"one {enrolled} none luks", f"two {second} /key luks,noauto",
+                     f"swap {third} /dev/urandom swap", f"plain {machine.plain} none luks",
+                     f"empty {empty} none luks", f"gone UUID={uuid.uuid4()} none luks", "wrong line/")
+    mark = machine.lab.mark()
+    done = machine.tool("attach", "--all", "--dry-run", "--crypttab", table)
+    assert done.out == "one would open\n"
+    assert "gone has not appeared" in done.err
+    assert posts(machine, mark)["vault"] == 1
+
+
+def test_boot(machine, enrolled):
+    """Twenty volumes: one metadata and one sign-in request for all, one unwrap for each."""
+    count = 20
+    images = [enrolled] + [machine.copy(enrolled) for _ in range(count - 1)]
+    table = crypttab(machine, *(f"disk{i} {image} none luks,noauto" for i, image in enumerate(images)))
+    mark = machine.lab.mark()
+    done = boot(machine, table)
+    assert done.status == 0 and not done.err, done
+    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": count}
+    lines = done.out.splitlines()
+    for i in range(count):
+        asking = lines.index(f"luks-cmk: asking contoso.vault.azure.net for the key of disk{i} ...")
+        assert lines.index(f"luks-cmk: disk{i} would open") > asking
+    assert len(lines) == 2 * count
+
+
+def test_boot_outcomes(machine, enrolled):
+    """Each volume has its own outcome; the exit status is that of the first failure in the table."""
+    other = machine.enrolled_image("fabrikam")
+    table = crypttab(machine, f"one {enrolled} none", f"two {other} none")
+    machine.lab.key_disable("fabrikam/disk")
+    done = boot(machine, table)
+    assert done.status == 3 and "luks-cmk: one would open\n" in done.out, done
+    assert done.error.code == "key-disabled" and done.error.text.startswith("two: ")
+    assert machine.why(other) == ["key-disabled"] and machine.why(enrolled) == []
+    mark = machine.lab.mark()
+    assert boot(machine, table, "--untried").out.count("would open") == 1
+    assert posts(machine, mark)["vault"] == 1
+
+
+@pytest.mark.parametrize("kernel, words, status", [
+    ("luks-cmk=off", (), 0), ("rd.luks-cmk=0", (), 0), ("", ("--background",), 4),
+    ("luks-cmk.timeout=5", ("--background",), 4)])
+def test_boot_does_nothing(machine, enrolled, kernel, words, status):
+    mark = machine.lab.mark()
+    done = boot(machine, crypttab(machine, f"root {enrolled} none"), *words, kernel=kernel)
+    assert done.status == status and not done.err and "root" not in done.out, done
+    assert posts(machine, mark) == {}
+
+
+@pytest.mark.parametrize("kernel, words", [
+    ("luks-cmk.timeout=2", ()), ("luks-cmk.timeout=60", ("--timeout", "2")), ("", ("--timeout", "2"))])
+def test_boot_is_bounded(machine, enrolled, kernel, words):
+    """The vault answers nothing: the helper gives up in time, says so, and leaves a record."""
+    table = crypttab(machine, f"root {enrolled} none")
+    with machine.lab.fault("blackhole", service="vault"):
+        done = boot(machine, table, *words, kernel=kernel)
+    assert done.status == 4 and done.error.text.startswith("root: "), done
+    assert 1 < done.seconds < 4 * SLOWNESS
+    assert machine.why(enrolled) == [done.error.code]
+
+
+def test_boot_wrong_parameter(machine, enrolled):
+    table = crypttab(machine, f"root {enrolled} none")
+    done = boot(machine, table, kernel="luks-cmk.timeout=soon luks-cmk=0")
+    assert done.status == 0 and "luks-cmk=0 means nothing" in done.err, done
+    assert "root would open" in done.out
+
+
+def test_boot_two_tokens_share_the_time(machine):
+    """The first customer's vault hangs; the second's opens the volume within the bound."""
+    image = machine.image_of_two()
+    table = crypttab(machine, f"root {image} none")
+    with machine.lab.fault("blackhole", service="vault", host="contoso.vault.azure.net"):
+        done = boot(machine, table, "--timeout", "6")
+    assert done.status == 0 and "root would open" in done.out, done
+    assert 2 < done.seconds < 7 * SLOWNESS
+    assert len(machine.why(image)) == 1
+
+
+def test_boot_waits_for_a_device(machine, enrolled):
+    late = machine.path("late")
+    table = crypttab(machine, f"root {late} none", f"data {enrolled} none")
+    process = start_boot(machine, table, "--wait", "20")
+    time.sleep(2)
+    os.rename(machine.copy(enrolled), late)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0 and not err
+    assert out.decode().splitlines()[-1] == "luks-cmk: root would open"
+
+
+def test_boot_missing_device(machine):
+    table = crypttab(machine, "root /dev/nonexistent none")
+    done = boot(machine, table, "--wait", "1")
+    assert done.status == 0 and "root has not appeared" in done.err and done.seconds < 4 * SLOWNESS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_boot_signal_ends_the_children(machine, enrolled, number):
+    table = crypttab(machine, *(f"disk{i} {machine.copy(enrolled)} none" for i in range(3)))
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start_boot(machine, table, "--timeout", "60")
+        assert wait_for(lambda: len(helpers(process)) == 3)
+        everyone = below(process, "luks-cmk") + helpers(process)
+        assert len(everyone) == 7
+        # The first is everyone's parent: a child has its number after it.
+        os.kill(min(below(process, "luks-cmk")), number)
+        process.communicate(timeout=20)
+        assert process.returncode == -number
+        assert wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in everyone))
+    assert failed(machine) == []
+
+
+def test_boot_ends_who_is_late(machine, enrolled):
+    """A helper that hangs where its own watchdog does not reach it."""
+    table = crypttab(machine, f"root {enrolled} none")
+    began = time.monotonic()
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start_boot(machine, table, "--timeout", "2")
+        assert wait_for(lambda: helpers(process))
+        helper, = helpers(process)
+        os.kill(helper, signal.SIGSTOP)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 4 and b"would open" not in out
+    assert err.startswith(b"luks-cmk: root: ") and b"[timeout]" in err
+    assert time.monotonic() - began < 10 * SLOWNESS
+    assert machine.why(enrolled) == ["timeout"] and not os.path.exists(f"/proc/{helper}")
+
+
+def test_boot_a_child_dies(machine, enrolled):
+    table = crypttab(machine, f"root {enrolled} none")
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start_boot(machine, table, "--timeout", "20")
+        assert wait_for(lambda: helpers(process))
+        helper, = helpers(process)
+        os.kill(max(below(process, "luks-cmk")), signal.SIGKILL)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1 and b"ended early" in err and b"[system]" in err
+    assert machine.why(enrolled) == ["system"] and not os.path.exists(f"/proc/{helper}")
+
+
+@pytest.mark.slow
+def test_boot_for_ever(machine, enrolled):
+    """
+    In the background there is no end while the vault is away: why tells the reason meanwhile, and whoever
+    types a passphrase does not wait for the plugin.
+    """
+    table = crypttab(machine, f"root {enrolled} none")
+    machine.configure(network={"timeout": "forever"})
+    with machine.lab.fault("status", service="vault", status=503):
+        mark = machine.lab.mark()
+        process = start_boot(machine, table, "--background")
+        assert wait_for(lambda: machine.lab.requests(mark, "vault"))
+        done = machine.opens_by_passphrase(enrolled)
+        assert done.error.code == "state" and done.seconds < 5 * SLOWNESS
+        assert wait_for(lambda: machine.why(enrolled) == ["service-down"], 60)
+        assert process.poll() is None
+    out, err = process.communicate(timeout=60 * SLOWNESS)
+    assert process.returncode == 0 and b"root would open" in out
+    assert err.decode().count("it is tried again and again") == 1
+    assert machine.why(enrolled) == []
+    machine.opens(enrolled)
+
+
+def test_boot_for_ever_has_an_end_in_the_foreground(machine, enrolled):
+    """The prompt is reached though the timeout is for ever."""
+    table = crypttab(machine, f"root {enrolled} none")
+    process = start_boot(machine, table, kernel="luks-cmk.timeout=forever")
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0 and not err and b"root would open" in out
+
+
+def test_why_previous(machine, enrolled):
+    """The journal is asked for the boot before, and shown as it is."""
+    for words in (("--json",), (enrolled,)):
+        machine.tool("why", "--previous", *words, status=2)
+    fake = machine.write("journalctl", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    os.chmod(fake, 0o755)
+    script = f"touch /usr/bin/journalctl && mount --bind {fake} /usr/bin/journalctl && luks-cmk why --previous"
+    done = machine.run("unshare", "-m", "sh", "-c", script)
+    assert done.status == 0 and "--boot=-1\n" in done.out and "--identifier=luks-cmk\n" in done.out, done
+    pattern, = re.findall(r"--grep=(.*)", done.out)
+    for line in ("root: x refused [key-disabled] (request 0b7e9a52-6d0c-4f6e-9a53-6f4c2e6d2f10)", "a [dns]"):
+        assert re.search(pattern, line)
+    assert not re.search(pattern, "asking contoso.vault.azure.net for the key of root ...")

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opening many volumes side by side: waits for devices, starts a child for each, and ends it in time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach-job.h"
+#include "base/io.h"
+#include "format/config.h"
+#include "luks.h"
+#include "signals.h"
+
+/* Each has a helper with its libraries: some 20 MB in an initramfs. */
+#define RUNNING_MAX 16
+/* How often to look for devices and for mappings that others made. */
+#define LOOK_MS 500
+/* The helper keeps to its deadline by itself, and has a watchdog a second later. */
+#define MARGIN_MS 2500
+/* To open a keyslot and make a mapping, once the key is there. */
+#define ACTIVATE_MS 30000
+
+struct many {
+	struct attach_job *jobs;
+	size_t count;
+	const struct attach_settings *settings;
+	attach_say_fn say;
+	void *data;
+	int from_children;
+	int to_parent;
+	struct signals signals;
+	int64_t deadline_ms;
+	int64_t device_deadline_ms;
+	int64_t look_ms;
+};
+
+static void say(struct many *many, struct attach_job *job)
+{
+	job->last.volume = job->index;
+	many->say(many->data, &job->last);
+}
+
+static size_t count_running(const struct many *many)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < many->count; i++)
+		running += many->jobs[i].pid != 0;
+	return running;
+}
+
+static bool is_over(const struct many *many)
+{
+	for (size_t i = 0; i < many->count; i++) {
+		if (!attach_job_is_over(&many->jobs[i]))
+			return false;
+	}
+	return true;
+}
+
+static void start(struct many *many, struct attach_job *job, int64_t now_ms)
+{
+	struct attach_settings settings = *many->settings;
+	struct cmk_err err = { 0 };
+	int r;
+
+	if (many->deadline_ms != INT64_MAX)
+		settings.timeout = (uint32_t)((many->deadline_ms - now_ms + 999) / 1000);
+	r = attach_job_start(job, &settings, many->to_parent, &many->signals.mask);
+	if (r == 0)
+		return;
+	(void)cmk_err_errno(&err, CMK_SYSTEM, -r, "no process can be started");
+	attach_job_fail(job, &err);
+	say(many, job);
+}
+
+/* Jobs without a process: they wait for their device, then for their turn. */
+static void advance(struct many *many, int64_t now_ms)
+{
+	size_t running = count_running(many);
+	bool look = now_ms >= many->look_ms;
+
+	for (size_t i = 0; i < many->count; i++) {
+		struct attach_job *job = &many->jobs[i];
+
+		if (job->pid != 0 || attach_job_is_over(job))
+			continue;
+		if (job->device == NULL && look)
+			attach_job_look(job);
+		if (job->device != NULL && now_ms < many->deadline_ms && running < RUNNING_MAX) {
+			start(many, job, now_ms);
+			running++;
+		} else if (job->device == NULL && job->last.phase == ATTACH_IDLE &&
+			   now_ms >= many->device_deadline_ms) {
+			job->last.phase = ATTACH_MISSING;
+			say(many, job);
+		}
+	}
+	if (look)
+		many->look_ms = now_ms + LOOK_MS;
+}
+
+/* Events are written in one piece: there is a whole one, or none. */
+static void receive(struct many *many)
+{
+	struct attach_event event;
+
+	while (read(many->from_children, &event, sizeof(event)) == (ssize_t)sizeof(event)) {
+		struct attach_job *job = &many->jobs[event.volume];
+
+		job->last = event;
+		job->activating_ms = event.phase == ATTACH_ACTIVATING ? io_now_ms() : 0;
+		say(many, job);
+	}
+}
+
+static void late(const struct many *many, struct attach_job *job)
+{
+	struct cmk_err err = { 0 };
+
+	(void)cmk_err(&err, CMK_TIMEOUT,
+		      "it was not open within %u s; check the network, or raise timeout in "
+		      "luks-cmk.conf or luks-cmk.timeout on the kernel's command line",
+		      many->settings->timeout);
+	attach_job_fail(job, &err);
+}
+
+/* A child that has ended without a last word: why. */
+static void judge(struct many *many, struct attach_job *job, int status)
+{
+	struct cmk_err err = { 0 };
+
+	if (signals_caught() != 0) {
+		job->last.phase = ATTACH_OTHERS;
+		return;
+	}
+	if (job->opened_by_other) {
+		job->last.phase = ATTACH_WAS_OPEN;
+	} else if (job->ending_ms != 0) {
+		late(many, job);
+	} else {
+		(void)cmk_err(&err, CMK_SYSTEM, "the process that should open it ended early (%s)",
+			      WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "no signal");
+		attach_job_fail(job, &err);
+	}
+	say(many, job);
+}
+
+static void reap(struct many *many)
+{
+	for (size_t i = 0; i < many->count; i++) {
+		struct attach_job *job = &many->jobs[i];
+		int status = 0;
+
+		if (job->pid == 0 || !attach_job_reap(job, &status))
+			continue;
+		receive(many); /* what it said after we listened last */
+		if (!attach_job_is_over(job))
+			judge(many, job, status);
+	}
+}
+
+/* Somebody typed a passphrase meanwhile. A child says that it has the key before it makes the mapping. */
+static bool opened_by_other(struct many *many, struct attach_job *job)
+{
+	if (many->settings->dry_run || !luks_mapping_exists(job->entry->name))
+		return false;
+	receive(many);
+	return job->activating_ms == 0 && job->last.phase < ATTACH_OTHERS;
+}
+
+/* Ends who is late, and who has nothing left to do. */
+static void enforce(struct many *many, int64_t now_ms)
+{
+	for (size_t i = 0; i < many->count; i++) {
+		struct attach_job *job = &many->jobs[i];
+		bool is_late = many->deadline_ms != INT64_MAX &&
+			       now_ms > many->deadline_ms + MARGIN_MS;
+
+		if (job->pid == 0) {
+			if (is_late && !attach_job_is_over(job)) {
+				late(many, job);
+				say(many, job);
+			}
+			continue;
+		}
+		job->opened_by_other = job->opened_by_other || opened_by_other(many, job);
+		if (job->activating_ms != 0)
+			is_late = now_ms > job->activating_ms + ACTIVATE_MS;
+		if (is_late || job->opened_by_other || job->ending_ms != 0 ||
+		    (signals_caught() != 0 && job->activating_ms == 0))
+			attach_job_end(job, now_ms);
+	}
+}
+
+static void wait_some(struct many *many)
+{
+	struct pollfd pollfd = { .fd = many->from_children, .events = POLLIN };
+	struct timespec timeout = { .tv_nsec = LOOK_MS * 1000L * 1000 };
+
+	(void)ppoll(&pollfd, 1, &timeout, &many->signals.mask);
+}
+
+static void run(struct many *many)
+{
+	while (signals_caught() != 0 ? count_running(many) > 0 : !is_over(many)) {
+		if (signals_caught() == 0)
+			advance(many, io_now_ms());
+		if (is_over(many))
+			return;
+		wait_some(many);
+		receive(many);
+		reap(many);
+		enforce(many, io_now_ms());
+	}
+}
+
+static void many_done(struct many *many)
+{
+	for (size_t i = 0; many->jobs != NULL && i < many->count; i++)
+		attach_job_done(&many->jobs[i]);
+	free(many->jobs);
+	io_closep(&many->from_children);
+	io_closep(&many->to_parent);
+}
+
+static int prepare(struct many *many, const struct crypttab_entry *entries, struct cmk_err *err)
+{
+	uint32_t timeout = many->settings->timeout;
+	int64_t now_ms = io_now_ms();
+	int pair[2];
+
+	many->jobs = calloc(many->count, sizeof(*many->jobs));
+	if (many->jobs == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < many->count; i++) {
+		many->jobs[i].entry = &entries[i];
+		many->jobs[i].index = i;
+	}
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return cmk_err_errno(err, CMK_SYSTEM, errno, "there is no pipe to be had");
+	many->from_children = pair[0];
+	many->to_parent = pair[1];
+	(void)fcntl(many->from_children, F_SETFL, O_NONBLOCK);
+	if (timeout != CONFIG_TIMEOUT_FOREVER)
+		many->deadline_ms = now_ms + (int64_t)timeout * 1000;
+	many->device_deadline_ms = now_ms + (int64_t)many->settings->device_wait * 1000;
+	if (many->device_deadline_ms > many->deadline_ms)
+		many->device_deadline_ms = many->deadline_ms;
+	return 0;
+}
+
+int attach_many(const struct crypttab_entry *entries, size_t count,
+		const struct attach_settings *settings, attach_say_fn say_fn, void *data,
+		struct cmk_err *err)
+{
+	__attribute__((cleanup(many_done))) struct many many = {
+		.count = count,
+		.settings = settings,
+		.say = say_fn,
+		.data = data,
+		.from_children = -1,
+		.to_parent = -1,
+		.deadline_ms = INT64_MAX,
+	};
+	int r;
+
+	if (count == 0)
+		return 0;
+	r = prepare(&many, entries, err);
+	if (r < 0)
+		return r;
+	signals_catch(&many.signals);
+	run(&many);
+	signals_release(&many.signals);
+	return signals_caught();
+}

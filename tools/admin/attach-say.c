@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What attach says. At boot there may be no journal yet, and /run tells of this boot only: the kernel's log
+ * gets each outcome too, and the journal keeps it from there, for the boots to come.
+ */
+#include "attach-say.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "command.h"
+
+/* syslog(3)'s LOG_USER|LOG_DEBUG: kept, but not printed on the console a second time. */
+#define KMSG_PREFIX "<15>luks-cmk: "
+
+void attach_note(const char *format, ...)
+{
+	char text[512];
+	char shown[512];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	text_escape(shown, sizeof(shown), text);
+	fprintf(stderr, "Note: %s.\n", shown);
+}
+
+static void log_to_kernel(const struct attach_report *report, const char *text)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!report->boot || report->dry_run)
+		return;
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0)
+		(void)dprintf(fd, KMSG_PREFIX "%s\n", text);
+}
+
+/* One line, whole: a console has other writers. */
+static void line(const struct attach_report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void line(const struct attach_report *report, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	log_to_kernel(report, text);
+	printf("%s%s\n", report->boot ? "luks-cmk: " : "", text);
+	(void)fflush(stdout);
+}
+
+static void report_failure(struct attach_report *report, const struct attach_event *event,
+			   const char *name, const char *more)
+{
+	struct cmk_err err = event->err;
+	char text[CMK_ERR_TEXT_MAX + CMK_REQUEST_ID_MAX + 64];
+
+	/* A device that was named on the command line is named in the sentence, or is plain. */
+	if (!report->single)
+		(void)cmk_err(&err, event->err.code, "%s: %s%s", name, event->err.text, more);
+	(void)snprintf(text, sizeof(text), "%s [%s]%s%s%s", err.text, cmk_code_name(err.code),
+		       err.request_id[0] != '\0' ? " (request " : "", err.request_id,
+		       err.request_id[0] != '\0' ? ")" : "");
+	log_to_kernel(report, text);
+	(void)report_error(&err);
+}
+
+static void fail(struct attach_report *report, const struct attach_event *event, const char *name)
+{
+	report_failure(report, event, name, "");
+	if (report->status == 0 || event->volume < report->status_volume) {
+		report->status = cmk_code_exit(event->err.code);
+		report->status_volume = event->volume;
+	}
+}
+
+static void not_ours(struct attach_report *report, const struct attach_event *event,
+		     const char *name)
+{
+	struct attach_event refused = *event;
+
+	if (!report->single)
+		return;
+	(void)cmk_err(&refused.err, CMK_STATE,
+		      "the volume is not enrolled; enrol it with: luks-cmk enroll");
+	fail(report, &refused, name);
+}
+
+static void ask(struct attach_report *report, const struct attach_event *event, const char *name)
+{
+	const char *host = event->host[0] != '\0' ? event->host : "the vault";
+
+	if (report->boot)
+		line(report, "asking %s for the key of %s ...", host, name);
+	else
+		progress("Asking %s for the key of %s ...", host, name);
+}
+
+void attach_say(void *data, struct attach_event *event)
+{
+	struct attach_report *report = data;
+	char name[CRYPTTAB_NAME_MAX * 4];
+
+	text_escape(name, sizeof(name),
+		    report->single ? report->names[0] : report->entries[event->volume].name);
+	switch (event->phase) {
+	case ATTACH_ASKING:
+		ask(report, event, name);
+		break;
+	case ATTACH_TROUBLE:
+		report_failure(report, event, name, "; it is tried again and again");
+		break;
+	case ATTACH_OPEN:
+		report->ours++;
+		line(report, "%s %s", name, report->dry_run ? "would open" : "is open");
+		break;
+	case ATTACH_WAS_OPEN:
+		report->ours++;
+		if (!report->boot)
+			line(report, "%s is open already", name);
+		break;
+	case ATTACH_FAILED:
+		report->ours++;
+		fail(report, event, name);
+		break;
+	case ATTACH_MISSING:
+		attach_note("%s has not appeared: %s", name, event->err.text);
+		break;
+	case ATTACH_OTHERS:
+		not_ours(report, event, name);
+		break;
+	case ATTACH_IDLE:
+	case ATTACH_ACTIVATING:
+	case ATTACH_TRIED:
+		break;
+	}
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What attach says: on the terminal or console, and at boot to the kernel's log as well. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "attach.h"
+
+struct attach_report {
+	bool single; /* a DEVICE was named: nothing is passed over in silence */
+	bool boot;
+	bool dry_run;
+	const struct crypttab_entry *entries; /* their names, by index; or with single: */
+	const char *const *names;
+	size_t ours;	      /* volumes with a token of ours, so far */
+	int status;	      /* exit status: 0, or that of the first failure in the table */
+	size_t status_volume; /* whose it is */
+};
+
+/* An attach_say_fn; data is a struct attach_report. */
+void attach_say(void *data, struct attach_event *event);
+/* Something that is no failure, on standard error. */
+void attach_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

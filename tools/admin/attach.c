@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opening one volume by its tokens of ours, in this process. */
+#include "attach.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "format/config.h"
+#include "luks.h"
+#include "paths.h"
+#include "record.h"
+#include "unwrap.h"
+
+/* For ever is made of attempts, so that the reason can be told meanwhile and a new resolver is noticed. */
+#define ATTEMPT_S 30
+#define PAUSE_S	  1
+
+struct attempt {
+	const struct attach_volume *volume;
+	const struct attach_settings *settings;
+	attach_say_fn say;
+	void *data;
+	struct luks *luks;
+	struct attach_event event;
+	int64_t deadline_ms; /* of all tokens together */
+};
+
+static void say(struct attempt *attempt, enum attach_phase phase)
+{
+	attempt->event.phase = phase;
+	attempt->say(attempt->data, &attempt->event);
+}
+
+/* Tokens that an interrupted enrolment left without a keyslot open nothing. */
+static int next_token(const struct luks *luks, int token)
+{
+	do {
+		token = luks_next_token(luks, token);
+	} while (token != LUKS_NONE && luks_token_slots(luks, token) == 0);
+	return token;
+}
+
+static bool has_failed_before(const struct luks *luks)
+{
+	struct record record;
+	int token = LUKS_NONE;
+
+	while ((token = next_token(luks, token)) != LUKS_NONE) {
+		if (record_read(RUN_DIR, luks->uuid, token, &record) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* This token's share of the time that is left. */
+static uint32_t share(const struct attempt *attempt, int token)
+{
+	int64_t left = (attempt->deadline_ms - io_now_ms() + 999) / 1000;
+	int64_t tokens = 1;
+
+	if (attempt->settings->timeout == CONFIG_TIMEOUT_FOREVER)
+		return ATTEMPT_S;
+	while ((token = next_token(attempt->luks, token)) != LUKS_NONE)
+		tokens++;
+	return left > tokens ? (uint32_t)(left / tokens) : 1;
+}
+
+static int open_by(struct attempt *attempt, int token, struct cmk_err *err)
+{
+	const struct attach_volume *volume = attempt->volume;
+	const char *name = attempt->settings->dry_run ? NULL : volume->name;
+	_cleanup_secret_ struct secret key = { 0 };
+	int r = unwrap_token(attempt->luks->cd, token, share(attempt, token), &key, err);
+
+	if (r < 0)
+		return r;
+	say(attempt, ATTACH_ACTIVATING);
+	r = luks_activate(attempt->luks, token, &key, name, volume->options, err);
+	if (r < 0)
+		record_write(RUN_DIR, attempt->luks->uuid, token, err);
+	return r;
+}
+
+static void ask_aloud(struct attempt *attempt, int token)
+{
+	struct token parsed;
+
+	attempt->event.token = token;
+	attempt->event.host[0] = '\0';
+	/* One that cannot be parsed is refused by the helper, in a better sentence than there is here. */
+	if (luks_token(attempt->luks, token, &parsed, NULL) == 0)
+		token_key_host(parsed.wrapped[0].key, attempt->event.host,
+			       sizeof(attempt->event.host));
+	say(attempt, ATTACH_ASKING);
+}
+
+/* All tokens, once. The first one's error counts; ret_retry: whether time may help any of them. */
+static int open_once(struct attempt *attempt, bool aloud, bool *ret_retry)
+{
+	struct cmk_err *first = &attempt->event.err;
+	int token = LUKS_NONE;
+
+	*first = (struct cmk_err){ 0 };
+	*ret_retry = false;
+	while ((token = next_token(attempt->luks, token)) != LUKS_NONE) {
+		struct cmk_err err = { 0 };
+		int r;
+
+		if (aloud)
+			ask_aloud(attempt, token);
+		r = open_by(attempt, token, &err);
+		if (r >= 0) {
+			*first = err; /* under which request it was */
+			return 0;
+		}
+		if (err.code == CMK_OK)
+			cmk_err(&err, CMK_SYSTEM, "out of memory");
+		if (cmk_code_class(err.code) == CMK_CLASS_UNREACHABLE)
+			*ret_retry = true;
+		if (first->code == CMK_OK)
+			*first = err;
+	}
+	return -EIO;
+}
+
+static enum attach_phase open_tokens(struct attempt *attempt)
+{
+	_cleanup_close_ int claim = -1;
+	enum cmk_code known = CMK_OK;
+	bool retry;
+
+	if (attempt->settings->claim)
+		claim = record_claim(RUN_DIR, attempt->luks->uuid);
+	for (bool aloud = true;; aloud = false) {
+		if (open_once(attempt, aloud, &retry) == 0)
+			return ATTACH_OPEN;
+		if (!retry || attempt->settings->timeout != CONFIG_TIMEOUT_FOREVER)
+			return ATTACH_FAILED;
+		if (attempt->event.err.code != known)
+			say(attempt, ATTACH_TROUBLE);
+		known = attempt->event.err.code;
+		(void)nanosleep(&(struct timespec){ .tv_sec = PAUSE_S }, NULL);
+	}
+}
+
+static enum attach_phase open_volume(struct attempt *attempt)
+{
+	struct luks *luks = attempt->luks;
+	int r;
+
+	(void)text_copy(attempt->event.uuid, sizeof(attempt->event.uuid), luks->uuid);
+	if (next_token(luks, LUKS_NONE) == LUKS_NONE)
+		return ATTACH_OTHERS;
+	if (!attempt->settings->dry_run) {
+		r = luks_mapping(luks, attempt->volume->name, &attempt->event.err);
+		if (r != 0)
+			return r > 0 ? ATTACH_WAS_OPEN : ATTACH_FAILED;
+	}
+	if (attempt->settings->untried && has_failed_before(luks))
+		return ATTACH_TRIED;
+	return open_tokens(attempt);
+}
+
+void attach_one(const struct attach_volume *volume, const struct attach_settings *settings,
+		attach_say_fn say_fn, void *data)
+{
+	_cleanup_luks_ struct luks *luks = NULL;
+	struct attempt attempt = {
+		.volume = volume, .settings = settings, .say = say_fn, .data = data
+	};
+	int r;
+
+	attempt.event.volume = volume->index;
+	attempt.deadline_ms = io_now_ms() + (int64_t)settings->timeout * 1000;
+	r = luks_open(volume->device, settings->debug, &luks, &attempt.event.err);
+	if (r < 0) {
+		if (attempt.event.err.code == CMK_OK)
+			cmk_err(&attempt.event.err, CMK_SYSTEM, "out of memory");
+		say(&attempt, ATTACH_FAILED);
+		return;
+	}
+	attempt.luks = luks;
+	say(&attempt, open_volume(&attempt));
+}

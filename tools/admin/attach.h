@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opening mappings: one volume in this process, or many side by side. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "crypttab.h"
+
+/* What is said while a volume is being opened. */
+enum attach_phase {
+	ATTACH_IDLE = 0,
+	ATTACH_ASKING,	   /* the vault, for the key: host, uuid and token are set */
+	ATTACH_TROUBLE,	   /* err; it will be asked again */
+	ATTACH_ACTIVATING, /* the key is here */
+	/* The last word: one of these. */
+	ATTACH_OTHERS,	 /* no token of ours: not ours to open */
+	ATTACH_TRIED,	 /* settings' untried: an earlier attempt failed */
+	ATTACH_WAS_OPEN, /* the mapping was there already */
+	ATTACH_OPEN,
+	ATTACH_FAILED,	/* err */
+	ATTACH_MISSING, /* attach_many(): no such device appeared; err */
+};
+
+/* Travels through a pipe in one piece: smaller than PIPE_BUF. */
+struct attach_event {
+	size_t volume; /* index, of attach_many() */
+	enum attach_phase phase;
+	int token;
+	char uuid[64];
+	char host[256];
+	struct cmk_err err;
+};
+
+struct attach_settings {
+	bool debug;
+	bool dry_run; /* all but the mapping */
+	bool untried; /* only volumes of which no attempt has failed since boot */
+	bool claim;   /* the plugin is not to ask beside us: see record_claim() */
+	/* Seconds for the whole, or CONFIG_TIMEOUT_FOREVER. */
+	uint32_t timeout;
+	uint32_t device_wait; /* attach_many(): how long a device may take to appear, in seconds */
+};
+
+struct attach_volume {
+	size_t index;	    /* goes into its events */
+	const char *device; /* any DEVICE argument */
+	const char *name;   /* of the mapping */
+	unsigned options;   /* CRYPTTAB_... */
+};
+
+typedef void (*attach_say_fn)(void *data, struct attach_event *event);
+
+/*
+ * Opens one volume: each of its tokens is tried until one opens it. Stops only where settings' timeout,
+ * for all tokens together, does; with CONFIG_TIMEOUT_FOREVER what is unreachable is tried again and again.
+ * say is called with each phase, err among them.
+ */
+void attach_one(const struct attach_volume *volume, const struct attach_settings *settings,
+		attach_say_fn say, void *data);
+
+/*
+ * Opens the entries of a crypttab side by side, a process for each, and waits for their devices. say gets
+ * the phases of all. It is over when settings' timeout is, but a mapping that is just being made gets a
+ * little more. 0; the number of the signal that ended it, after all processes are gone; CMK_SYSTEM, -ENOMEM.
+ */
+int attach_many(const struct crypttab_entry *entries, size_t count,
+		const struct attach_settings *settings, attach_say_fn say, void *data,
+		struct cmk_err *err);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* luks-cmk attach: opens mappings, one by name or those of crypttab, also in an initramfs. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "attach-say.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "bootparams.h"
+#include "command.h"
+#include "disks.h"
+#include "format/config.h"
+#include "paths.h"
+
+#define CRYPTTAB_FILE "/etc/crypttab"
+#define CMDLINE_FILE  "/proc/cmdline"
+/* In an initramfs, for disks that come late; what comes later still is for the next call. */
+#define BOOT_DEVICE_WAIT_S 10
+
+struct attach {
+	struct call *call;
+	bool all, boot, background;
+	const char *crypttab_file;
+	const char *cmdline_file;
+	const char *timeout;
+	const char *wait;
+	struct attach_settings settings;
+	struct crypttab crypttab;
+};
+
+static void attach_done(struct attach *attach)
+{
+	crypttab_done(&attach->crypttab);
+}
+
+static int parse_options(struct attach *attach)
+{
+	const struct command_option options[] = {
+		{ .name = "all", .flag = &attach->all },
+		{ .name = "boot", .flag = &attach->boot },
+		{ .name = "background", .flag = &attach->background },
+		{ .name = "untried", .flag = &attach->settings.untried },
+		{ .name = "dry-run", .flag = &attach->settings.dry_run },
+		{ .name = "crypttab", .value = &attach->crypttab_file },
+		{ .name = "cmdline", .value = &attach->cmdline_file },
+		{ .name = "timeout", .value = &attach->timeout },
+		{ .name = "wait", .value = &attach->wait },
+	};
+	struct call *call = attach->call;
+	int r = options_parse(call, options, sizeof(options) / sizeof(options[0]), 0, 2);
+	int seconds = attach->boot ? BOOT_DEVICE_WAIT_S : 0;
+
+	if (r != 0)
+		return r;
+	if ((call->argc > 0) + attach->all + attach->boot != 1)
+		return usage_error(call, "one of DEVICE, --all and --boot is needed");
+	if (!attach->boot &&
+	    (attach->background || attach->settings.untried || attach->cmdline_file != NULL))
+		return usage_error(call,
+				   "--background, --untried and --cmdline are for --boot only");
+	if (attach->timeout != NULL &&
+	    !bootparams_timeout(attach->timeout, &attach->settings.timeout))
+		return usage_error(call,
+				   "--timeout is a number of seconds from 1 to 86400, or forever");
+	if (attach->wait != NULL &&
+	    (call->argc > 0 || !option_number(attach->wait, 86400, &seconds)))
+		return usage_error(call, "--wait is a number of seconds, with --all or --boot");
+	attach->settings.device_wait = (uint32_t)seconds;
+	attach->settings.debug = call->debug;
+	attach->settings.claim = attach->boot;
+	return 0;
+}
+
+/* The helper says what is wrong with a configuration: it will read the same. */
+static void default_timeout(struct attach_settings *settings)
+{
+	struct config config;
+
+	if (settings->timeout != 0)
+		return;
+	settings->timeout = CONFIG_TIMEOUT_DEFAULT;
+	if (config_load(CONF_DIR, &config, NULL) == 0)
+		settings->timeout = config.network.timeout;
+}
+
+static int load_crypttab(struct attach *attach, struct cmk_err *err)
+{
+	const char *path = attach->crypttab_file != NULL ? attach->crypttab_file : CRYPTTAB_FILE;
+	struct stat st;
+	int r;
+
+	if (attach->crypttab_file != NULL && stat(path, &st) < 0)
+		return cmk_err_errno(err, CMK_CONFIG, errno, "%s cannot be read", path);
+	r = crypttab_load(path, &attach->crypttab, err);
+	if (r == 0 && attach->crypttab.wrong_line > 0)
+		attach_note("line %u of %s is not NAME DEVICE [KEY [OPTIONS]] and is left out",
+			    attach->crypttab.wrong_line, path);
+	return r;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	if (stat(a, &x) < 0 || stat(b, &y) < 0)
+		return false;
+	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
+		return x.st_rdev == y.st_rdev;
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Whether an entry means this volume. Asks no other device. */
+static bool is_entry_of(const struct crypttab_entry *entry, const char *path,
+			const struct disk_header *header)
+{
+	_cleanup_free_ char *source = NULL;
+
+	if ((entry->options & CRYPTTAB_OTHER) != 0)
+		return false;
+	if (text_starts(entry->source, "UUID="))
+		return strcasecmp(entry->source + strlen("UUID="), header->uuid) == 0;
+	if (text_starts(entry->source, "LABEL="))
+		return header->label[0] != '\0' &&
+		       strcmp(entry->source + strlen("LABEL="), header->label) == 0;
+	return disks_resolve(entry->source, &source, NULL) == 0 && same_file(source, path);
+}
+
+static const struct crypttab_entry *entry_of(const struct attach *attach, const char *path,
+					     const struct disk_header *header, const char *name)
+{
+	for (size_t i = 0; i < attach->crypttab.count; i++) {
+		const struct crypttab_entry *entry = &attach->crypttab.entries[i];
+
+		if (is_entry_of(entry, path, header) &&
+		    (name == NULL || strcmp(entry->name, name) == 0))
+			return entry;
+	}
+	return NULL;
+}
+
+static int attach_device(struct attach *attach, struct cmk_err *err)
+{
+	const char *name = attach->call->argc > 1 ? attach->call->argv[1] : NULL;
+	const struct crypttab_entry *entry;
+	struct attach_volume volume = { 0 };
+	struct disk_header header = { 0 };
+	_cleanup_free_ char *path = NULL;
+	struct attach_report report = { .single = true };
+	char by_uuid[CRYPTTAB_NAME_MAX];
+	int r;
+
+	if (name != NULL &&
+	    (*name == '\0' || strlen(name) >= CRYPTTAB_NAME_MAX || strchr(name, '/') != NULL))
+		return usage_error(attach->call, "'%s' can be no mapping's name", name);
+	r = disks_resolve(attach->call->argv[0], &path, err);
+	if (r < 0)
+		return r;
+	(void)disks_probe(path, &header);
+	entry = entry_of(attach, path, &header, name);
+	if (entry != NULL && (entry->options & CRYPTTAB_DETACHED) != 0)
+		return cmk_err(err, CMK_DEVICE,
+			       "crypttab gives %s a detached header (header=): only volumes whose "
+			       "header is on the data device are supported",
+			       entry->name);
+	(void)snprintf(by_uuid, sizeof(by_uuid), "luks-%s", header.uuid);
+	volume.device = path;
+	volume.name = name != NULL ? name : entry != NULL ? entry->name : by_uuid;
+	volume.options = entry != NULL ? entry->options & CRYPTTAB_ACTIVATION : 0;
+	report.names = &volume.name;
+	report.dry_run = attach->settings.dry_run;
+	attach_one(&volume, &attach->settings, attach_say, &report);
+	return report.status;
+}
+
+/*
+ * What --all or --boot is to open, moved to the front of the table. An initramfs's crypttab lists only what
+ * the boot needs: noauto, as on the system's, does not count there.
+ */
+static size_t choose(struct attach *attach)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < attach->crypttab.count; i++) {
+		const struct crypttab_entry *entry = &attach->crypttab.entries[i];
+
+		if ((entry->options & CRYPTTAB_OTHER) != 0 ||
+		    (!attach->boot && (entry->options & CRYPTTAB_NOAUTO) != 0))
+			continue;
+		if ((entry->options & CRYPTTAB_DETACHED) != 0) {
+			attach_note(
+				"%s has a detached header (header=), which is not supported; it "
+				"is left to others",
+				entry->name);
+			continue;
+		}
+		attach->crypttab.entries[count++] = *entry;
+	}
+	return count;
+}
+
+static int attach_entries(struct attach *attach, struct cmk_err *err)
+{
+	struct attach_report report = { .boot = attach->boot, .dry_run = attach->settings.dry_run };
+	size_t count = choose(attach);
+	int r;
+
+	report.entries = attach->crypttab.entries;
+	r = attach_many(attach->crypttab.entries, count, &attach->settings, attach_say, &report,
+			err);
+	if (r > 0) {
+		(void)fflush(NULL);
+		(void)raise(r);
+	}
+	if (r == 0 && attach->all && report.ours == 0)
+		printf("No volume of crypttab is enrolled.\n");
+	return r < 0 ? r : report.status;
+}
+
+/* The kernel's command line may forbid or bound it. True if there is nothing to do. */
+static bool boot_is_off(struct attach *attach)
+{
+	const char *path = attach->cmdline_file != NULL ? attach->cmdline_file : CMDLINE_FILE;
+	_cleanup_secret_ struct secret file = { 0 };
+	struct bootparams params = { 0 };
+	int r = io_read_file(path, BOOTPARAMS_FILE_MAX, false, &file);
+
+	if (r < 0)
+		attach_note("%s cannot be read: %s", path, strerror(-r));
+	else
+		bootparams_parse((const char *)file.data, &params);
+	if (params.wrong[0] != '\0')
+		attach_note("the kernel parameter %s means nothing and is ignored", params.wrong);
+	if (params.off)
+		printf("luks-cmk: switched off by the kernel's command line\n");
+	/* Scripts that have used up some of the time already say how much is left. */
+	if (attach->timeout == NULL)
+		attach->settings.timeout = params.timeout;
+	return params.off;
+}
+
+int cmd_attach(struct call *call, struct cmk_err *err)
+{
+	__attribute__((cleanup(attach_done))) struct attach attach = { .call = call };
+	int r = parse_options(&attach);
+
+	if (r != 0)
+		return r;
+	if (attach.boot && boot_is_off(&attach))
+		return 0;
+	default_timeout(&attach.settings);
+	/* Somebody is to type a passphrase in the end: what lasts for ever is for the background. */
+	if (attach.background && attach.settings.timeout != CONFIG_TIMEOUT_FOREVER)
+		return cmk_code_exit(CMK_TIMEOUT);
+	if (attach.boot && !attach.background && attach.settings.timeout == CONFIG_TIMEOUT_FOREVER)
+		attach.settings.timeout = CONFIG_TIMEOUT_DEFAULT;
+	r = load_crypttab(&attach, err);
+	if (r < 0)
+		return r;
+	return call->argc > 0 ? attach_device(&attach, err) : attach_entries(&attach, err);
+}
