@@ -171,7 +171,7 @@ static void test_bad_requests(void **state)
 		ROW("timeout of 0", "\1\1" H T "\13\0\0\0\4\0\0\0\0", "wrong value"),
 		ROW("timeout of one byte", "\1\1" H T "\13\0\0\0\1\1", "wrong value"),
 		ROW("timeout of five bytes", "\1\1" H T "\13\0\0\0\5\0\0\0\0\1", "wrong value"),
-		ROW("tag 11", "\1\1" H T "\13\0\0\0\1x", "unknown or repeated"),
+		ROW("tag 12", "\1\1" H T "\14\0\0\0\1x", "unknown or repeated"),
 		ROW("tag 255", "\1\1" H T "\377\0\0\0\1x", "unknown or repeated"),
 		ROW("key where none belongs", "\1\1" H T "\5\0\0\0\1k", "unknown or repeated"),
 		ROW("a reply's tag", "\1\1" H T "\7\0\0\0\1x", "unknown or repeated"),
