@@ -196,7 +196,7 @@ def test_state_of_the_helper(machine, enrolled):
         machine.configure(network={"timeout": 3})
         process = machine.start("cryptsetup", "open", "--test-passphrase", "--token-only", enrolled)
         try:
-            status, limits = wait_for_helper()
+            status, limits = wait_for_helper(machine)
         finally:
             process.communicate(timeout=30)
     assert re.search(r"^Max core file size +0 +0 ", limits, re.M)
@@ -209,14 +209,15 @@ def test_state_of_the_helper(machine, enrolled):
         assert not re.search(r"^VmLck:\t +0 kB$", status, re.M)
 
 
-def wait_for_helper(tries=200):
-    """/proc's word on the helper once its sandbox is closed."""
+def wait_for_helper(machine, tries=200):
+    """/proc's word on the helper once its sandbox is closed. Those of other labs are not this machine's."""
+    network = os.stat(machine.root.removesuffix("root") + "ns/net").st_ino
     for _ in range(tries):
         time.sleep(0.05)
         for folder in glob.glob("/proc/[0-9]*"):
             try:
                 with open(folder + "/comm", encoding="ascii") as file:
-                    if file.read().strip() != "luks-cmk-helper":
+                    if file.read().strip() != "luks-cmk-helper" or os.stat(folder + "/ns/net").st_ino != network:
                         continue
                 with open(folder + "/status", encoding="ascii") as file:
                     status = file.read()

@@ -47,7 +47,8 @@ def main():
     sys.setswitchinterval(0.0005)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        if signal.getsignal(number) != signal.SIG_IGN:  # who started us keeps an interrupt away
+            signal.signal(number, lambda *_: ended.set())
     cloud = Cloud(options)
     if options.scenario == "basic":
         from labcloud.scenario import basic

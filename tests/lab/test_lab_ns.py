@@ -79,6 +79,21 @@ def test_killed(tmp_path, how):
     assert not alive(marker)
 
 
+def test_interrupted(tmp_path):
+    """What Ctrl-C sends to all of them: the command decides, with its lab still there to clean up in."""
+    script = ("trap 'curl -sS --cacert $LAB_CA https://contoso.vault.azure.net/healthstatus; exit 7' INT; "
+              f"touch {tmp_path}/ready; sleep 30; echo not reached")
+    process = subprocess.Popen([*NS, "--", "sh", "-c", script], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until = time.monotonic() + 20
+    while not (tmp_path / "ready").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (7, '{"status":"healthy"}', "")
+
+
 def test_cable():
     done = run("--delay-ms", "10", "--", "/usr/bin/python3", "-c", CONNECT)
     times = [float(t) for t in done.stdout.split()]
