@@ -6,7 +6,7 @@ cd "$1"
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 # Scripts are known by their first line, wherever they are and whatever their name.
-find .ci lib tools tests docs -type f -not -path '*/node_modules/*' -not -path '*/corpus/*' \
+find .ci lib tools tests docs initramfs -type f -not -path '*/node_modules/*' -not -path '*/corpus/*' \
 	-exec sh -c 'for f; do head -n 1 "$f" | grep -Eq "^#!.*[ /](ba|da)?sh( |\$)" && echo "$f"; done; :' \
 	sh {} + >"$list"
 count=$(wc -l <"$list")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+The table: what is wrong with a machine, its network or its cloud, and what must come of it. A bound is
+counted in seconds from the start of the emulator, which alone takes about eight to reach our scripts.
+"""
+
+from dataclasses import dataclass, field
+
+PARAMETER = "luks-cmk.timeout=15"
+GOOD = ["metadata", "entra", "vault"]
+
+
+@dataclass
+class Case:
+    name: str
+    about: str
+    code: str = None  # of the error; None: the root opens unattended
+    bound: int = 30  # until the system runs, or until the prompt
+    nics: tuple = ("good",)  # good, silent (no DHCP), deaf (a resolver that is not there), cut (no carrier)
+    append: str = ""
+    cloud: tuple = ()  # (verb, arguments...) of the lab, and what undoes it
+    undo: tuple = ()
+    fault: dict = None
+    breaks: str = None  # a shell command before the initramfs's own init
+    files: dict = field(default_factory=dict)  # in the initramfs
+    options: tuple = ()  # of the emulator
+    disks: tuple = ("root",)
+    mappings: tuple = ("root",)
+    requests: list = None  # the services asked, in this order
+    console: str = None  # a pattern that must be there
+    check: str = None  # another kind of case: a method of Report
+    releases: tuple = None
+    full: bool = False
+
+    def expects(self):
+        if self.check:
+            return self.about
+        if self.code is None:
+            return f"{self.about}: unattended within {self.bound} s"
+        return f"{self.about}: [{self.code}], the prompt within {self.bound} s, the passphrase opens it"
+
+
+TWO = {"cryptroot/crypttab": ("root UUID=c0ffee00-0000-4000-8000-000000000001 none luks,initramfs\n"
+                              "data UUID=c0ffee00-0000-4000-8000-000000000002 none luks,initramfs\n", 0o644)}
+STATIC = "ip=10.77.0.50::10.77.0.1:255.255.255.0:lab:%s:none:168.63.129.16"
+HELPER = "/usr/libexec/luks-cmk-helper"
+
+CASES = [
+    Case("dhcp", "a good machine", requests=GOOD, bound=25),
+    Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged"),
+    Case("size", "what we add to the image is at most 5 MB", check="size"),
+    Case("static", "ip= with an address", append=STATIC % "eth0 net.ifnames=0", requests=GOOD),
+    Case("static-no-device", "ip= with an address, and no device", append=STATIC % "", requests=GOOD, full=True),
+    Case("ip-dhcp", "ip=dhcp", append="ip=dhcp", requests=GOOD, full=True),
+    Case("two-nics", "two cards, nobody answers on the first", nics=("silent", "good"), requests=GOOD),
+    Case("two-nics-cut", "two cards, the first without a cable", nics=("cut", "good"), requests=GOOD),
+    Case("two-disks", "two enrolled disks, two customers", disks=("root", "data"), mappings=("data", "root"),
+         files=TWO, requests=["metadata", "entra", "entra", "vault", "vault"]),
+    Case("off", "luks-cmk=off", append="luks-cmk=off", code="none", requests=[], bound=25),
+    Case("key-disabled", "the customer disabled the key", code="key-disabled",
+         cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk"), bound=25),
+    Case("grant", "the customer took the role away", code="grant",
+         cloud=("revoke", "contoso"), undo=("grant", "contoso"), bound=25),
+    Case("identity", "the identity is not attached to the machine", code="identity",
+         cloud=("identity_detach",), undo=("identity_attach",), bound=25),
+    Case("vault-503", "the vault is down", code="service-down", append=PARAMETER, bound=40,
+         fault={"kind": "status", "service": "vault", "status": 503}),
+    Case("login-black-hole", "the sign-in service never answers", code="timeout", append=PARAMETER, bound=40,
+         fault={"kind": "blackhole", "service": "entra", "stage": "connect"}),
+    Case("no-nic", "no network card", nics=(), code="no-network", requests=[], bound=40),
+    Case("no-cable", "a card without a cable", nics=("cut",), code="no-network", append=PARAMETER, bound=40),
+    Case("no-dhcp", "nobody answers DHCP", nics=("silent",), code="no-network", append=PARAMETER, bound=40),
+    Case("no-dhcp-default", "nobody answers DHCP, with the default bound", nics=("silent",),
+         code="no-network", bound=75, full=True),
+    Case("dns-dead", "the resolver is dead", nics=("deaf",), code="dns", append=PARAMETER, bound=40),
+    Case("clock-2011", "the clock is fifteen years late", code="clock", append=PARAMETER, bound=40,
+         options=("-rtc", "base=2011-01-01")),
+    Case("helper-missing", "the helper is missing in the image", code="helper", breaks=f"rm {HELPER}", bound=25),
+    Case("tool-missing", "the tool is missing in the image", code="none", breaks="rm /usr/sbin/luks-cmk",
+         bound=25),
+    Case("ca-missing", "the private roots are missing in the image", code="config", bound=25,
+         breaks="rm /etc/luks-cmk/lab-ca.pem"),
+    Case("roots-missing", "no root is known that the servers' certificates come from", code="tls",
+         append=PARAMETER, bound=40, breaks="sed -i /ca_file/d /etc/luks-cmk/luks-cmk.conf"),
+]

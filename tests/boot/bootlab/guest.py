@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests: a Debian made by mmdebstrap, the product installed into it, an enrolled root, an initramfs."""
+
+import contextlib
+import glob
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOP = os.path.dirname(os.path.dirname(HERE))
+CACHE = os.path.join(TOP, "build", "boot")
+MIRROR = "http://deb.debian.org/debian"
+PASSPHRASE = "correct horse"
+ROOT_UUID = "c0ffee00-0000-4000-8000-000000000001"
+DATA_UUID = "c0ffee00-0000-4000-8000-000000000002"
+
+COMMON = ("systemd-sysv udev dbus linux-image-cloud-amd64 initramfs-tools cryptsetup cryptsetup-initramfs busybox "
+          "zstd e2fsprogs kmod iproute2 ca-certificates libinih1 libudev1 libseccomp2 openssl lvm2 "
+          "btrfs-progs").split()
+RELEASES = {
+    "bookworm": [*COMMON, "libcurl4", "libssl3"],
+    "trixie": [*COMMON, "libcurl4t64", "libssl3t64", "dhcpcd-base"],
+}
+# To build the product in a guest of another release than this machine's.
+BUILD = ("gcc libc6-dev meson ninja-build pkg-config cryptsetup-bin libcryptsetup-dev libcurl4-openssl-dev "
+         "libssl-dev libinih-dev libudev-dev libseccomp-dev").split()
+
+
+def run(*words, **how):
+    """Runs a command quietly; when it fails, what it said is in the error."""
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL, check=False, **how)
+    if done.returncode != 0:
+        sys.exit(f"boot lab: {' '.join(words)[:200]} failed ({done.returncode}):\n{done.stdout[-4000:]}")
+    return done.stdout
+
+
+def say(text):
+    print(f"  {text}", flush=True)
+
+
+def this_release():
+    with open("/etc/os-release", encoding="utf-8") as file:
+        return dict(line.rstrip().split("=", 1) for line in file if "=" in line).get("VERSION_CODENAME", "")
+
+
+def debian(release, packages, purpose):
+    """A tar of an installed system, made once for each list of packages."""
+    digest = hashlib.sha256(" ".join([release, *sorted(packages)]).encode()).hexdigest()[:12]
+    path = os.path.join(CACHE, f"{purpose}-{release}-{digest}.tar")
+    if not os.path.exists(path):
+        say(f"{release}: installing {len(packages)} packages (once, some minutes)")
+        os.makedirs(CACHE, exist_ok=True)
+        run("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=check/empty",
+            "--include=" + ",".join(packages), release, path + ".part.tar", MIRROR)
+        os.rename(path + ".part.tar", path)
+    return path
+
+
+def unpack(tar, folder):
+    """Once for each tar."""
+    stamp = folder + ".from"
+    if os.path.exists(stamp) and open(stamp, encoding="utf-8").read() == tar and os.path.isdir(folder):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    run("tar", "-xf", tar, "-C", folder)
+    with open(stamp, "w", encoding="utf-8") as file:
+        file.write(tar)
+
+
+def build(release):
+    """What meson install puts on a machine of that release: a folder for DESTDIR."""
+    stage = os.path.join(CACHE, f"stage-{release}")
+    shutil.rmtree(stage, ignore_errors=True)
+    folder = os.path.join(CACHE, f"build-{release}")
+    setup = ["meson", "setup", "--prefix=/usr", "-Dtests=false", "-Dman=disabled"]
+    if release == this_release():
+        if not os.path.exists(os.path.join(folder, "build.ninja")):
+            run(*setup, folder, TOP)
+        run("ninja", "-C", folder)
+        run("meson", "install", "-C", folder, "--quiet", "--strip", env={**os.environ, "DESTDIR": stage})
+        return stage
+    root = os.path.join(CACHE, f"builder-{release}")
+    unpack(debian(release, BUILD, "builder"), root)
+    for name in ("source", "build", "stage"):
+        os.makedirs(os.path.join(root, name), exist_ok=True)
+    shutil.rmtree(os.path.join(root, "stage"))
+    with mounted(root, {"source": TOP}):
+        if not os.path.exists(os.path.join(root, "build", "build.ninja")):
+            run("chroot", root, *setup, "/build", "/source")
+        run("chroot", root, "ninja", "-C", "/build")
+        run("chroot", root, "env", "DESTDIR=/stage", "meson", "install", "-C", "/build", "--quiet", "--strip")
+    shutil.copytree(os.path.join(root, "stage"), stage, symlinks=True)
+    return stage
+
+
+@contextlib.contextmanager
+def mounted(root, binds=None, devices=None):
+    """
+    For chroot: proc, sys, an empty run, a dev of its own with these block devices: {name: (device, uuid)}.
+    """
+    done = []
+
+    def mount_at(place, *words):
+        target = os.path.join(root, place)
+        run("mount", *words, target)
+        done.append(target)
+
+    try:
+        mount_at("proc", "-t", "proc", "proc")
+        mount_at("sys", "--bind", "/sys")
+        mount_at("run", "-t", "tmpfs", "tmpfs")
+        mount_at("dev", "-t", "tmpfs", "-o", "mode=0755", "tmpfs")
+        for name in ("null", "zero", "full", "random", "urandom", "tty"):
+            info = os.stat(f"/dev/{name}")
+            os.mknod(os.path.join(root, "dev", name), info.st_mode, info.st_rdev)
+            os.chmod(os.path.join(root, "dev", name), 0o666)
+        os.symlink("/proc/self/fd", os.path.join(root, "dev/fd"))
+        os.makedirs(os.path.join(root, "dev/disk/by-uuid"))
+        for name, (device, uuid) in (devices or {}).items():
+            info = os.stat(device)
+            os.mknod(os.path.join(root, "dev", name), info.st_mode, info.st_rdev)
+            os.symlink(f"../../{name}", os.path.join(root, "dev/disk/by-uuid", uuid))
+        for place, source in (binds or {}).items():
+            mount_at(place, "--bind", source)
+        yield
+    finally:
+        for target in reversed(done):
+            subprocess.run(["umount", "-l", target], check=False)
+
+
+@contextlib.contextmanager
+def loops(paths):
+    """A loop device for each file."""
+    found = []
+    try:
+        for path in paths:
+            found.append(run("losetup", "-f", "--show", path).strip())
+        yield found
+    finally:
+        for device in found:
+            subprocess.run(["losetup", "-d", device], check=False)
+
+
+def luks_image(path, folder, uuid, size=900):
+    """A LUKS2 volume with an ext4 of what is in folder, in userspace; it opens with PASSPHRASE."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    run("truncate", "-s", f"{size}M", path)
+    source = ["-d", folder] if folder else []
+    run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", *source, path, f"{size - 32}M")
+    run("cryptsetup", "reencrypt", "--encrypt", "--type", "luks2", "--reduce-device-size", "32M",
+        "--resilience", "none", "--batch-mode", "--key-file", _key_file(), "--pbkdf", "pbkdf2",
+        "--pbkdf-force-iterations", "1000", path)
+    run("cryptsetup", "luksUUID", "--batch-mode", "--uuid", uuid, path)
+
+
+def _key_file():
+    path = os.path.join(CACHE, "passphrase")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(PASSPHRASE)
+    return path
+
+
+def _write(root, path, text, mode=0o644):
+    path = os.path.join(root, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, mode)
+
+
+class Guest:
+    """One release, in a folder of its own; lab: the cloud (Control), state: its folder."""
+
+    def __init__(self, release, lab, state):
+        self.release = release
+        self.lab = lab
+        self.folder = os.path.join(CACHE, f"guest-{release}")
+        self.root = os.path.join(self.folder, "root")
+        self.image = os.path.join(self.folder, "root.img")
+        self.data = os.path.join(self.folder, "data.img")
+        self.initrd = os.path.join(self.folder, "initrd")
+        self.state = state
+
+    @property
+    def kernel(self):
+        return max(glob.glob(os.path.join(self.root, "boot", "vmlinuz-*")))
+
+    @property
+    def version(self):
+        return os.path.basename(self.kernel).split("-", 1)[1]
+
+    def prepare(self, tar, stage):
+        os.makedirs(self.folder, exist_ok=True)
+        unpack(tar, self.root)
+        self.install(stage)
+        shutil.copy(os.path.join(HERE, "guest", "lab-init"), os.path.join(self.root, "usr/sbin/lab-init"))
+        self.configure()
+        say(f"{self.release}: root and data volume, in userspace")
+        luks_image(self.image, self.root, ROOT_UUID)
+        luks_image(self.data, None, DATA_UUID, 64)
+        with loops([self.image, self.data]) as (root, data):
+            self.devices = {"vda": (root, ROOT_UUID), "vdb": (data, DATA_UUID)}
+            with self.mounted():
+                # Nothing is enrolled yet: with our hook and without it.
+                self.plain = self.update_initramfs("plain")
+                with self.aside():
+                    self.bare = self.update_initramfs("bare")
+                say(f"{self.release}: enrolling at the lab's vaults")
+                for device, customer in (("vda", "contoso"), ("vdb", "fabrikam")):
+                    self.chroot("luks-cmk", "enroll", f"/dev/{device}", "--customer", customer,
+                                "--key-file", "/run/passphrase")
+                say(f"{self.release}: initramfs")
+                self.initrd = self.update_initramfs("initrd")
+
+    def install(self, stage):
+        """As meson install would: /lib is a link to /usr/lib."""
+        for folder in sorted(os.listdir(stage)):
+            target = os.path.join(self.root, "" if folder == "usr" else "usr", folder)
+            run("cp", "-a", "--remove-destination", os.path.join(stage, folder) + "/.", target)
+
+    @contextlib.contextmanager
+    def aside(self):
+        """As if luks-cmk had never been installed, as far as initramfs-tools can see."""
+        ours = glob.glob(os.path.join(self.root, "usr/share/initramfs-tools/hooks/luks-cmk"))
+        ours += glob.glob(os.path.join(self.root, "usr/share/initramfs-tools/scripts/*/*"))
+        ours = [path for path in ours if os.path.basename(path) in ("luks-cmk", "cmk-luks")]
+        away = os.path.join(self.folder, "aside")
+        shutil.rmtree(away, ignore_errors=True)
+        for number, path in enumerate(ours):
+            os.makedirs(os.path.join(away, str(number)))
+            shutil.move(path, os.path.join(away, str(number), "it"))
+        yield
+        for number, path in enumerate(ours):
+            shutil.move(os.path.join(away, str(number), "it"), path)
+
+    @contextlib.contextmanager
+    def mounted(self):
+        with mounted(self.root, devices=self.devices):
+            shutil.copy(_key_file(), os.path.join(self.root, "run/passphrase"))
+            yield
+
+    def chroot(self, *words):
+        return run("chroot", self.root, *words, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+
+    def configure(self):
+        conf = os.path.join(self.root, "etc/luks-cmk")
+        shutil.rmtree(conf, ignore_errors=True)
+        os.makedirs(conf)
+        self.lab.write_config(conf)
+        shutil.copy(os.path.join(self.state, "ca.pem"), os.path.join(conf, "lab-ca.pem"))
+        name = os.path.join(conf, "luks-cmk.conf")
+        with open(name, encoding="utf-8") as file:
+            text = file.read().replace(os.path.join(self.state, "ca.pem"), "/etc/luks-cmk/lab-ca.pem")
+        _write(self.root, name, text)
+        _write(self.root, "etc/crypttab", f"root UUID={ROOT_UUID} none luks,initramfs\n")
+        _write(self.root, "etc/fstab", "/dev/mapper/root / ext4 defaults 0 1\n")
+        _write(self.root, "etc/hostname", f"lab-{self.release}\n")
+        _write(self.root, "etc/resolv.conf", "nameserver 168.63.129.16\n")
+        _write(self.root, "etc/initramfs-tools/conf.d/resume", "RESUME=none\n")
+
+    def update_initramfs(self, name):
+        """An initramfs of what the guest is now; a file outside of it."""
+        self.log = self.chroot("env", "SOURCE_DATE_EPOCH=1700000000", "mkinitramfs", "-o", "/run/initrd",
+                               self.version)
+        path = os.path.join(self.folder, name)
+        shutil.copy(os.path.join(self.root, "run/initrd"), path)
+        with open(path + ".log", "w", encoding="utf-8") as file:
+            file.write(self.log)
+        return path

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A virtual machine: started, watched through its console, typed at, and killed at the end."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+QEMU = "qemu-system-x86_64"
+# Emulated: a lab that needs KVM does not run in most places where tests run.
+BASE = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-no-reboot", "-nodefaults",
+        "-display", "none"]
+APPEND = "console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=1"
+
+
+class Machine:
+    """disks: [(path, serial)]; nics: [(tap, MAC, has carrier)]; append: more of the kernel's command line."""
+
+    def __init__(self, folder, kernel, initrd, disks, nics=(), append="", options=(), memory=384, cpus=2):
+        self.folder = folder
+        self.text = ""
+        self.changed = threading.Condition()
+        self.ended = False
+        self.monitor_path = os.path.join(folder, "qmp")
+        if os.path.exists(self.monitor_path):
+            os.unlink(self.monitor_path)
+        words = [QEMU, *BASE, "-m", str(memory), "-smp", str(cpus), "-kernel", kernel, "-initrd", initrd,
+                 "-append", f"{APPEND} {append}", "-chardev", "stdio,id=console,signal=off",
+                 "-serial", "chardev:console", "-qmp", f"unix:{self.monitor_path},server=on,wait=off",
+                 "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng"]
+        for index, (path, serial) in enumerate(disks):
+            words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot=on",
+                      "-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
+        for index, (tap, mac, _) in enumerate(nics):
+            words += ["-netdev", f"tap,id=net{index},ifname={tap},script=no,downscript=no",
+                      "-device", f"virtio-net-pci,netdev=net{index},mac={mac},romfile=,id=nic{index}"]
+        # A card without carrier must be so before the kernel looks.
+        self.cut = [f"nic{i}" for i, nic in enumerate(nics) if not nic[2]]
+        words += [*(["-S"] if self.cut else []), *options]
+        with open(os.path.join(folder, "qemu.cmd"), "w", encoding="utf-8") as file:
+            file.write(" ".join(words) + "\n")
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        threading.Thread(target=self._read, daemon=True).start()
+        if self.cut:
+            self.monitor(*[("set_link", {"name": name, "up": False}) for name in self.cut], ("cont", {}))
+
+    def _read(self):
+        """Keeps the console, with the second of each line in the copy that people read."""
+        log = open(os.path.join(self.folder, "console.log"), "w", encoding="utf-8")  # noqa: SIM115
+        fresh = True
+        while data := os.read(self.process.stdout.fileno(), 4096):
+            text = data.decode(errors="replace").replace("\r", "")
+            for piece in re.findall(r"[^\n]*\n|[^\n]+", text):
+                log.write((f"{self.age():7.2f} " if fresh else "") + piece)
+                fresh = piece.endswith("\n")
+            log.flush()
+            with self.changed:
+                self.text += text
+                self.changed.notify_all()
+        log.close()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def age(self):
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def expect(self, pattern, until, since=0):
+        """Waits for a pattern on the console, up to an age. The match, or None."""
+        compiled = re.compile(pattern, re.M)
+        with self.changed:
+            while True:
+                if found := compiled.search(self.text, since):
+                    return found
+                left = until - self.age()
+                if self.ended or left <= 0:
+                    return None
+                self.changed.wait(left)
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def monitor(self, *commands):
+        """QEMU's machine protocol: [(command, arguments)]."""
+        for _ in range(100):
+            if os.path.exists(self.monitor_path):
+                break
+            time.sleep(0.05)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+            try:
+                sock.connect(f"/proc/self/fd/{folder}/qmp")
+            finally:
+                os.close(folder)
+            stream = sock.makefile("rw", encoding="utf-8")
+            stream.readline()
+            for name, words in (("qmp_capabilities", {}), *commands):
+                stream.write(json.dumps({"execute": name, "arguments": words}) + "\n")
+                stream.flush()
+                while "event" in (reply := json.loads(stream.readline())):
+                    pass
+                if "error" in reply:
+                    raise RuntimeError(f"{name}: {reply['error']['desc']}")
+
+    def end(self, seconds=0):
+        """Waits for it to switch itself off that long, then pulls the plug."""
+        try:
+            self.process.wait(max(0, seconds))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the cases, one line for each, and judges them by console and request log."""
+
+import os
+import shutil
+import time
+import traceback
+
+from . import archive, network
+from .guest import PASSPHRASE
+from .machine import Machine
+
+PROMPT = r"Please unlock disk root"
+# After the passphrase: opening and starting lab-init.
+AFTER_PROMPT = 25
+RDINIT = "#!/bin/sh\n{}\nexec /init \"$@\"\n"
+
+
+class Wrong(Exception):
+    """What was expected and did not happen."""
+
+
+class Report:
+    def __init__(self, folder):
+        self.folder = folder
+        self.passed = 0
+        self.failed = []
+
+    def run(self, case, guest, lab):
+        name = f"{guest.release}/{case.name}"
+        folder = os.path.join(self.folder, guest.release, case.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        start = time.monotonic()
+        try:
+            said = getattr(self, "_" + case.check)(guest) if case.check else Boot(case, guest, lab, folder).run()
+            self.passed += 1
+            print(f"ok    {name:32} {time.monotonic() - start:6.1f} s  {said}", flush=True)
+        except Wrong as error:
+            self._fail(name, start, error)
+        except Exception:  # a broken case must not hide the others
+            self._fail(name, start, traceback.format_exc())
+
+    def _fail(self, name, start, why):
+        self.failed.append(name)
+        print(f"FAIL  {name:32} {time.monotonic() - start:6.1f} s  {why}\n"
+              f"      see {os.path.join(self.folder, name)}", flush=True)
+
+    def end(self):
+        print(f"{self.passed} passed, {len(self.failed)} failed")
+        return 1 if self.failed else 0
+
+    def _unchanged(self, guest):
+        without, plain = guest.bare, guest.plain
+        with open(without, "rb") as one, open(plain, "rb") as other:
+            if one.read() != other.read():
+                raise Wrong(f"{plain} differs from {without}, which was made without our hook")
+        return "identical"
+
+    def _size(self, guest):
+        added = os.path.getsize(guest.initrd) - os.path.getsize(guest.plain)
+        text = f"{os.path.getsize(guest.plain) / 1e6:.1f} MB, and {added / 1e6:.2f} MB of ours"
+        if added > 5e6:
+            raise Wrong(text)
+        return text
+
+
+class Boot:
+    """One case on one guest."""
+
+    def __init__(self, case, guest, lab, folder):
+        self.case, self.guest, self.lab, self.folder = case, guest, lab, folder
+
+    def run(self):
+        case, lab = self.case, self.lab
+        self.mark = lab.mark()
+        fault = lab.fault_add(**case.fault)["id"] if case.fault else None
+        if case.cloud:
+            lab.call(*case.cloud)
+        try:
+            self.machine = self._start()
+            try:
+                return self._judge()
+            finally:
+                self.machine.end()
+        finally:
+            if fault is not None:
+                lab.fault_clear(fault)
+            if case.undo:
+                lab.call(*case.undo)
+
+    def _start(self):
+        case, guest = self.case, self.guest
+        files = dict(case.files)
+        append = "root=/dev/mapper/root init=/usr/sbin/lab-init " + case.append
+        if case.breaks:
+            files["lab-rdinit"] = (RDINIT.format(case.breaks), 0o755)
+            append += " rdinit=/lab-rdinit"
+        initrd = guest.initrd
+        if files:
+            initrd = os.path.join(self.folder, "initrd")
+            shutil.copy(guest.initrd, initrd)
+            with open(initrd, "ab") as file:
+                file.write(b"\0" * (-os.path.getsize(initrd) % 4) + archive.cpio(files))
+        nics = []
+        for index, kind in enumerate(case.nics):
+            tap = f"tap{index}"
+            network.tap(tap, kind != "silent")
+            nics.append((tap, f"52:54:00:00:0{index + 1}:{'0d' if kind == 'deaf' else '01'}", kind != "cut"))
+        disks = [(guest.image if name == "root" else guest.data, name) for name in case.disks]
+        return Machine(self.folder, guest.kernel, initrd, disks, nics, append, case.options)
+
+    def _judge(self):
+        case, machine = self.case, self.machine
+        at = self._reach_prompt() if case.code else None
+        up = machine.expect(r"^LAB-UP ([\d.]+)", machine.age() + AFTER_PROMPT if case.code else case.bound)
+        if not up:
+            raise Wrong("the passphrase did not open it" if case.code else self._why_not_up())
+        seconds = machine.age()
+        if not case.code and machine.expect(PROMPT, 0):
+            raise Wrong("it was up, but it had asked for a passphrase")
+        self._judge_text()
+        self._judge_requests()
+        return f"prompt at {at:.1f} s, [{case.code}]" if case.code else f"up at {seconds:.1f} s"
+
+    def _why_not_up(self):
+        if self.machine.expect(PROMPT, 0):
+            return "it asked for a passphrase"
+        return f"not up after {self.case.bound} s"
+
+    def _reach_prompt(self):
+        if not self.machine.expect(PROMPT, self.case.bound):
+            up = self.machine.expect("^LAB-UP", 0)
+            raise Wrong("it opened" if up else f"no prompt within {self.case.bound} s")
+        at = self.machine.age()
+        # askpass says it before it listens, and throws away what was typed earlier.
+        time.sleep(1)
+        self.machine.type(PASSPHRASE + "\n")
+        return at
+
+    def _judge_text(self):
+        text, case = self.machine.text, self.case
+        mappings = self.machine.expect(r"^LAB-MAPPINGS (.*)$", 0)
+        if not mappings or mappings[1].split() != list(case.mappings):
+            raise Wrong(f"open are {mappings and mappings[1]}, expected {' '.join(case.mappings)}")
+        before, _, after = text.partition("LAB-ROOT")
+        if case.code not in (None, "none"):
+            if f"[{case.code}]" not in before:
+                raise Wrong(f"[{case.code}] was not on the console before the prompt")
+            if f"[{case.code}]" not in after:
+                raise Wrong(f"luks-cmk why did not tell [{case.code}]")
+
+    def _judge_requests(self):
+        if self.case.requests is None:
+            return
+        # HEAD only opens a connection ahead of its use.
+        asked = sorted(e["service"] for e in self.lab.log(self.mark) if e["method"] != "HEAD")
+        if asked != sorted(self.case.requests):
+            raise Wrong(f"asked were {' '.join(asked) or 'none'}, expected {' '.join(self.case.requests)}")
