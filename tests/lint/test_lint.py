@@ -10,7 +10,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 KEPT = ["README.md", "COPYING", "meson.build", "meson_options.txt", ".clang-format", ".ci", "lib",
-        "tools", "docs", "tests"]
+        "tools", "docs", "tests", "initramfs"]
 
 TLS_CALL = '#include "net/http.h"\n'
 
