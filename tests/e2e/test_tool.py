@@ -309,6 +309,30 @@ def test_check(ready, volume):
     assert "purge protection" in machine.tool("check", volume).out
 
 
+def test_check_finds_no_plugin(ready, volume):
+    """The vault may agree: without the plugin cryptsetup would not even ask it."""
+    machine = ready
+    enroll(machine, volume, *by_file(machine))
+    plugin, = machine.run("find", "/usr/lib", "-name", "libcryptsetup-token-luks-cmk.so").out.split()
+    machine.run("mv", plugin, plugin + ".away")
+    try:
+        assert "luks-cmk.so" in machine.tool("check", volume, status=1).error.text
+        assert machine.tool("check", "--customer", "contoso").status == 0
+    finally:
+        machine.run("mv", plugin + ".away", plugin)
+    machine.tool("check", volume)
+
+
+def test_check_says_repeated_failures_once(ready):
+    machine = ready
+    machine.configure(provider=True, network={"timeout": 3})
+    with machine.lab.fault("status", service="entra", status=503):
+        done = machine.tool("check", "--customer", "contoso", status=4)
+        steps = machine.run("luks-cmk", "check", "--customer", "contoso", "--json").json["checks"][0]["steps"]
+    times, = re.findall(r"^  FAILED +sign-in .* throttled \((\d+) times\)$", done.out, re.M)
+    assert done.out.count("FAILED") == 1 < int(times) and [s["code"] for s in steps].count("throttled") > 1
+
+
 def code_of(found):
     return found["error"] and found["error"]["code"]
 
