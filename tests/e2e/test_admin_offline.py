@@ -406,6 +406,22 @@ def test_remove_wrapping(machine, volume):
     assert machine.json("status", volume)["tokens"] == []
 
 
+def test_read_only(configured, volume):
+    """A loop device that is read-only, even to root."""
+    import_token(configured, volume, token())
+    attached = subprocess.run(["losetup", "--read-only", "--find", "--show", volume], capture_output=True,
+                              text=True, check=False)
+    if attached.returncode != 0:
+        pytest.skip("no loop device")
+    device = attached.stdout.strip()
+    try:
+        assert "cannot be written" in configured.bad(1, "device", "remove", device)
+        assert "cannot be written" in configured.bad(1, "device", "remove", device, "--key", KEY)
+        assert "nothing to remove" in configured.good("remove", device, "--key", KEY + "2")
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
 def test_remove_token(machine, volume):
     import_token(machine, volume, {"type": "other", "keyslots": ["0"]})
     import_token(machine, volume, token(keyslots=()))

@@ -109,8 +109,8 @@ static int scan(struct list *list, struct cmk_err *err)
 	for (size_t i = 0; i < disks.count; i++)
 		try_volume(list, disks.paths[i]);
 	if (disks.unreadable > 0)
-		fprintf(stderr, "%zu block devices could not be read; root sees them all.\n",
-			disks.unreadable);
+		fprintf(stderr, "%zu block device%s could not be read; root sees them all.\n",
+			disks.unreadable, disks.unreadable == 1 ? "" : "s");
 	return 0;
 }
 
