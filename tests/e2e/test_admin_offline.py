@@ -334,7 +334,7 @@ def test_keyslot_of_another_token_bypasses(machine, volume):
 
 
 def test_list(machine, volume):
-    assert machine.good("list", volume) == "No volume is enrolled on this machine.\n"
+    assert machine.good("list", volume) == "No volume among these is enrolled.\n"
     assert machine.json("list", volume)["volumes"] == []
     import_token(machine, volume, token())
     header, row = machine.good("list", volume).splitlines()
@@ -536,7 +536,8 @@ def test_check_nothing(machine, volume):
 
 
 def test_why(machine, volume):
-    assert machine.good("why") == "No unlock has failed since this machine started.\n"
+    assert machine.good("why") == (
+        "No unlock has failed since this machine started, or since the last that succeeded.\n")
     assert machine.json("why")["failures"] == []
     uuid = subprocess.run(["cryptsetup", "luksUUID", volume], capture_output=True, text=True, check=True).stdout.strip()
     record = "code={}\nwhen={}\nboot_ms={}\ntext={}\n"

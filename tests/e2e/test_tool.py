@@ -342,12 +342,16 @@ def test_check_customer_and_all(ready, volume):
     mark = machine.lab.mark()
     assert "contoso" in machine.tool("check", "--customer", "contoso").out
     assert asked(machine, mark)[2:] == ["vault GET disk", "vault POST unwrapkey"]
-    checks = machine.tool("check", "--all", "--json").json["checks"]
-    assert sorted(c["customer"] for c in checks) == ["contoso", "fabrikam"]
+
+    def of_customers(done):
+        """Without the volumes of whatever else runs on this machine: devices have no namespaces."""
+        return {c["customer"]: code_of(c) for c in done.json["checks"] if "device" not in c}
+
+    assert of_customers(machine.run("luks-cmk", "check", "--all", "--json")) == {"contoso": None, "fabrikam": None}
     machine.lab.key_disable("fabrikam/disk")
     done = machine.run("luks-cmk", "check", "--json")
     assert done.status == 3
-    assert {c["customer"]: code_of(c) for c in done.json["checks"]} == {"contoso": None, "fabrikam": "key-disabled"}
+    assert of_customers(done) == {"contoso": None, "fabrikam": "key-disabled"}
 
 
 def test_check_each_wrapping(ready, volume):

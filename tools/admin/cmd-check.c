@@ -157,6 +157,8 @@ static void run_target(struct check *check, const struct target *target)
 	struct probe_result *result = &check->result;
 	struct warnings warnings = { 0 };
 
+	if (!check->json)
+		progress("Asking the vault ...");
 	probe_run(target->token, target->luks != NULL ? target->luks->header : "",
 		  target->luks != NULL ? target->luks->uuid : "", check->debug, result);
 	if (target->luks != NULL && result->err.code == CMK_OK)

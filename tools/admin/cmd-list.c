@@ -15,6 +15,7 @@
 struct list {
 	bool debug;
 	bool json;
+	bool named; /* the volumes, on the command line */
 	struct table table;
 	struct buf buf;
 	size_t found;
@@ -92,7 +93,8 @@ static int print_list(struct list *list)
 		buf_puts(&list->buf, "]");
 		r = output_end(&list->buf);
 	} else if (list->found == 0) {
-		printf("No volume is enrolled on this machine.\n");
+		printf("No volume %s is enrolled.\n",
+		       list->named ? "among these" : "on this machine");
 	} else {
 		r = table_print(&list->table);
 	}
@@ -144,6 +146,7 @@ int cmd_list(struct call *call, struct cmk_err *err)
 		return r;
 	list.debug = call->debug;
 	list.json = call->json;
+	list.named = call->argc > 0;
 	r = run(call, &list, err);
 	table_done(&list.table);
 	buf_done(&list.buf);
