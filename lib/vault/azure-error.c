@@ -78,7 +78,8 @@ static const struct refusal refusals[] = {
 	  "says that the key does not permit this; the customer adds unwrapKey to the key's "
 	  "permitted operations" },
 	{ "KeyNotFound", CMK_KEY_GONE,
-	  "has no such key: it was deleted, purged, or never existed; the customer recovers it" },
+	  "has no such key: it was deleted, purged, or never existed; the customer recovers it, or "
+	  "compares its name" },
 	{ "ObjectIsBeingDeleted", CMK_KEY_GONE,
 	  "says that the key is being deleted; the customer recovers it" },
 	{ "ObjectIsDeletedButRecoverable", CMK_KEY_GONE,
@@ -161,7 +162,9 @@ int azure_refused(const struct vault_target *target, const struct http_reply *re
 	if (!readable || reply->status >= 500 || reply->status == 429 || reply->status == 408 ||
 	    reply->status < 400)
 		return message_status(reply, err);
-	if (strcmp(problem.code, "ForbiddenByRbac") == 0)
+	/* A Managed HSM has no access policies, and says AccessDenied where a role is missing. */
+	if (strcmp(problem.code, "ForbiddenByRbac") == 0 ||
+	    (target->hsm && strcmp(problem.code, "AccessDenied") == 0))
 		return no_role(target, &problem, err);
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 		if (strcmp(refusals[i].inner, problem.code) == 0)

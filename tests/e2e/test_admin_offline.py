@@ -334,7 +334,7 @@ def test_keyslot_of_another_token_bypasses(machine, volume):
 
 
 def test_list(machine, volume):
-    assert machine.good("list", volume) == "No volume is enrolled on this machine.\n"
+    assert machine.good("list", volume) == "No volume among these is enrolled.\n"
     assert machine.json("list", volume)["volumes"] == []
     import_token(machine, volume, token())
     header, row = machine.good("list", volume).splitlines()
@@ -404,6 +404,22 @@ def test_remove_wrapping(machine, volume):
     assert json.loads(exported) == content
     assert "and its keyslot" in machine.good("remove", volume, "--key", SPARE.upper().replace("HTTPS", "https"))
     assert machine.json("status", volume)["tokens"] == []
+
+
+def test_read_only(configured, volume):
+    """A loop device that is read-only, even to root."""
+    import_token(configured, volume, token())
+    attached = subprocess.run(["losetup", "--read-only", "--find", "--show", volume], capture_output=True,
+                              text=True, check=False)
+    if attached.returncode != 0:
+        pytest.skip("no loop device")
+    device = attached.stdout.strip()
+    try:
+        assert "cannot be written" in configured.bad(1, "device", "remove", device)
+        assert "cannot be written" in configured.bad(1, "device", "remove", device, "--key", KEY)
+        assert "nothing to remove" in configured.good("remove", device, "--key", KEY + "2")
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def test_remove_token(machine, volume):
@@ -520,7 +536,8 @@ def test_check_nothing(machine, volume):
 
 
 def test_why(machine, volume):
-    assert machine.good("why") == "No unlock has failed since this machine started.\n"
+    assert machine.good("why") == (
+        "No unlock has failed since this machine started, or since the last that succeeded.\n")
     assert machine.json("why")["failures"] == []
     uuid = subprocess.run(["cryptsetup", "luksUUID", volume], capture_output=True, text=True, check=True).stdout.strip()
     record = "code={}\nwhen={}\nboot_ms={}\ntext={}\n"

@@ -170,11 +170,29 @@ static void test_unwrap_reply(void **state)
 	}
 }
 
+/* "Managed HSM local RBAC": it has roles only, and no innererror says so. */
+static void test_hsm_refusal(void **state)
+{
+	struct vault_target target;
+	_cleanup_http_reply_ struct http_reply reply;
+	_cleanup_secret_ struct secret plain = { 0 };
+	struct cmk_err err = { 0 };
+
+	(void)state;
+	make_target(&target, KEY);
+	target.hsm = true;
+	make_reply(&reply, HOST, 403, PROBLEM("AccessDenied", "Not authorized"));
+	assert_true(target.ops->unwrap_reply(&target, &reply, &plain, &err) < 0);
+	assert_int_equal(err.code, CMK_GRANT);
+	CHECK_SENTENCE("HSM", err.text, "role Managed HSM Crypto Service Encryption User");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_unwrap_reply),
+		cmocka_unit_test(test_hsm_refusal),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -39,6 +39,21 @@ static void fail(struct check *check, int status)
 		check->status = status;
 }
 
+/* How often a failure follows itself: a service that stays away is tried until the timeout. */
+static size_t count_repeated(const struct probe_result *result, size_t first)
+{
+	const struct probe_step *step = &result->steps[first];
+	size_t i = first + 1;
+
+	if (strcmp(step->code, "ok") == 0)
+		return 1;
+	while (i < result->steps_count && strcmp(result->steps[i].name, step->name) == 0 &&
+	       strcmp(result->steps[i].host, step->host) == 0 &&
+	       strcmp(result->steps[i].code, step->code) == 0)
+		i++;
+	return i - first;
+}
+
 static void print_result(const struct target *target, const struct probe_result *result,
 			 const struct warnings *warnings)
 {
@@ -50,15 +65,19 @@ static void print_result(const struct target *target, const struct probe_result 
 	printf(": ");
 	output_escaped(target->token->wrapped[0].key);
 	putchar('\n');
-	for (size_t i = 0; i < result->steps_count; i++) {
+	for (size_t i = 0, times; i < result->steps_count; i += times) {
 		const struct probe_step *step = &result->steps[i];
 		bool ok = strcmp(step->code, "ok") == 0;
 
+		times = count_repeated(result, i);
 		table_add(&table, ok ? "  ok" : "  FAILED");
 		table_add(&table, step->name);
 		table_add(&table, step->host);
 		table_printf(&table, "%lld ms", (long long)step->ms);
-		table_add(&table, ok ? "" : step->code);
+		if (times > 1)
+			table_printf(&table, "%s (%zu times)", step->code, times);
+		else
+			table_add(&table, ok ? "" : step->code);
 	}
 	(void)table_print(&table);
 	for (size_t i = 0; i < warnings->count; i++)
@@ -138,10 +157,14 @@ static void run_target(struct check *check, const struct target *target)
 	struct probe_result *result = &check->result;
 	struct warnings warnings = { 0 };
 
+	if (!check->json)
+		progress("Asking the vault ...");
 	probe_run(target->token, target->luks != NULL ? target->luks->header : "",
 		  target->luks != NULL ? target->luks->uuid : "", check->debug, result);
 	if (target->luks != NULL && result->err.code == CMK_OK)
 		check_keyslot(target, result);
+	if (target->luks != NULL && result->err.code == CMK_OK)
+		(void)luks_plugin_check(&result->err);
 	secret_done(&result->payload);
 	if (result->has_key)
 		warnings_of_key(&warnings, &result->key, (int64_t)time(NULL));

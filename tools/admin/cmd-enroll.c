@@ -153,6 +153,8 @@ static int run(struct call *call, const struct enroll_args *args, struct cmk_err
 		return cmk_err(err, CMK_STATE, "%s exists; name a new file for the header backup",
 			       args->header_backup);
 	r = luks_plugin_check(err);
+	if (r >= 0)
+		r = luks_check_writable(luks, err);
 	if (r < 0)
 		return r;
 	r = enrol_resume(&enrol, luks, &resumed, err);

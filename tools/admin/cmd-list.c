@@ -15,6 +15,7 @@
 struct list {
 	bool debug;
 	bool json;
+	bool named; /* the volumes, on the command line */
 	struct table table;
 	struct buf buf;
 	size_t found;
@@ -92,7 +93,8 @@ static int print_list(struct list *list)
 		buf_puts(&list->buf, "]");
 		r = output_end(&list->buf);
 	} else if (list->found == 0) {
-		printf("No volume is enrolled on this machine.\n");
+		printf("No volume %s is enrolled.\n",
+		       list->named ? "among these" : "on this machine");
 	} else {
 		r = table_print(&list->table);
 	}
@@ -109,8 +111,8 @@ static int scan(struct list *list, struct cmk_err *err)
 	for (size_t i = 0; i < disks.count; i++)
 		try_volume(list, disks.paths[i]);
 	if (disks.unreadable > 0)
-		fprintf(stderr, "%zu block devices could not be read; root sees them all.\n",
-			disks.unreadable);
+		fprintf(stderr, "%zu block device%s could not be read; root sees them all.\n",
+			disks.unreadable, disks.unreadable == 1 ? "" : "s");
 	return 0;
 }
 
@@ -144,6 +146,7 @@ int cmd_list(struct call *call, struct cmk_err *err)
 		return r;
 	list.debug = call->debug;
 	list.json = call->json;
+	list.named = call->argc > 0;
 	r = run(call, &list, err);
 	table_done(&list.table);
 	buf_done(&list.buf);

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "keyurl.h"
 #include "luks.h"
+#include "output.h"
 
 struct remove_args {
 	const char *key;
@@ -29,7 +30,9 @@ static int remove_token(const struct remove_args *args, struct luks *luks, int t
 			       "nothing else opens %s: its data would be lost; add another way in "
 			       "first (cryptsetup luksAddKey), or say --last",
 			       luks->name);
-	r = luks_destroy_slots(luks, token, slots, err);
+	r = luks_check_writable(luks, err);
+	if (r >= 0)
+		r = luks_destroy_slots(luks, token, slots, err);
 	if (r >= 0)
 		r = luks_token_write(luks, token, NULL, err);
 	if (r < 0)
@@ -94,12 +97,27 @@ static int remove_wrapping(const struct remove_args *args, struct luks *luks, in
 		return buf_error(&out);
 	if (dropped == 0)
 		return 0;
-	r = luks_token_write(luks, number, out.data, err);
+	r = luks_check_writable(luks, err);
+	if (r >= 0)
+		r = luks_token_write(luks, number, out.data, err);
 	if (r < 0)
 		return r;
 	printf("Removed %zu of %zu wrappings from token %d of %s; the keyslot stays.\n", dropped,
 	       token.wrapped_count + token.foreign_count, number, luks->name);
 	return (int)dropped;
+}
+
+/* A typing error in --key or --token ends here too, so say what was looked for. */
+static void say_nothing_removed(const struct remove_args *args, const struct luks *luks)
+{
+	printf("%s has no enrolment", luks->name);
+	if (args->key != NULL) {
+		printf(" under ");
+		output_escaped(args->key);
+	}
+	if (args->token != LUKS_NONE)
+		printf(" in token %d", args->token);
+	printf(": nothing to remove.\n");
 }
 
 static int run(const struct remove_args *args, struct luks *luks, struct cmk_err *err)
@@ -123,7 +141,7 @@ static int run(const struct remove_args *args, struct luks *luks, struct cmk_err
 		removed += args->key != NULL ? r : 1;
 	}
 	if (removed == 0)
-		printf("%s has no such enrolment: nothing to remove.\n", luks->name);
+		say_nothing_removed(args, luks);
 	return 0;
 }
 

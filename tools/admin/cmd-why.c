@@ -200,6 +200,17 @@ static int show_previous(struct cmk_err *err)
 			     JOURNALCTL);
 }
 
+static void print_none(const struct call *call)
+{
+	printf("No unlock ");
+	if (call->argc > 0) {
+		printf("of ");
+		output_escaped(call->argv[0]);
+		putchar(' ');
+	}
+	printf("has failed since this machine started, or since the last that succeeded.\n");
+}
+
 int cmd_why(struct call *call, struct cmk_err *err)
 {
 	_cleanup_free_ struct failures *failures = calloc(1, sizeof(*failures));
@@ -228,7 +239,7 @@ int cmd_why(struct call *call, struct cmk_err *err)
 	if (call->json)
 		return print_json(failures);
 	if (failures->count == 0)
-		printf("No unlock has failed since this machine started.\n");
+		print_none(call);
 	for (size_t i = 0; i < failures->count; i++)
 		print_failure(&failures->items[i]);
 	return 0;

@@ -56,9 +56,12 @@ int keyurl_check(const struct cloud *cloud, const char *url, struct cmk_err *err
 			path = skip_host(host, cloud->hsm_suffix);
 	}
 	if (path == NULL || !is_key_path(path) || strlen(url) >= TOKEN_KEY_MAX)
-		return cmk_err(err, CMK_CONFIG,
-			       "%s is no key of cloud %s: https://VAULT.%s/keys/NAME is expected",
-			       url, cloud->name, cloud->vault_suffix);
+		return cmk_err(
+			err, CMK_CONFIG,
+			"%s is no key of cloud %s: https://VAULT.%s/keys/NAME is expected%s%s%s",
+			url, cloud->name, cloud->vault_suffix,
+			cloud->hsm_suffix[0] != '\0' ? ", or https://HSM." : "", cloud->hsm_suffix,
+			cloud->hsm_suffix[0] != '\0' ? "/keys/NAME" : "");
 	return 0;
 }
 

@@ -3,10 +3,13 @@
 #include "luks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libcryptsetup.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -140,6 +143,21 @@ int luks_enrol(struct luks *luks, const struct secret *volume_key, const struct 
 		return r;
 	}
 	*ret = enrolment;
+	return 0;
+}
+
+int luks_check_writable(const struct luks *luks, struct cmk_err *err)
+{
+	_cleanup_close_ int fd = open(luks->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int read_only = 0;
+
+	/* Kernels let root open a read-only block device for writing, and fail the write. */
+	if (fd >= 0 && ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0)
+		errno = EROFS;
+	if (fd < 0 || read_only != 0)
+		return cmk_err_errno(err, CMK_DEVICE, errno,
+				     "%s cannot be written; run as root, or make it writable",
+				     luks->name);
 	return 0;
 }
 

@@ -102,6 +102,8 @@ void luks_unassign(struct luks *luks, const struct luks_enrolment *enrolment);
 
 /* Opens the volume's keyslot by the token, through the installed plugin, exactly as at boot. */
 int luks_prove(struct luks *luks, int token, struct cmk_err *err);
+/* Whether this process may write to the volume: libcryptsetup's own errors do not tell. CMK_DEVICE. */
+int luks_check_writable(const struct luks *luks, struct cmk_err *err);
 /* Whether the plugin is where libcryptsetup looks for it. CMK_HELPER. */
 int luks_plugin_check(struct cmk_err *err);
 

@@ -19,7 +19,7 @@
 static const struct command commands[] = {
 	{ "enroll", "DEVICE --customer NAME", "let a customer's key open an existing LUKS2 volume",
 	  "      --customer NAME      whose key, from customers.d/NAME.conf\n"
-	  "      --key-file FILE      unlock the volume with this file; - is standard input\n"
+	  "  -d, --key-file FILE      unlock the volume with this file; - is standard input\n"
 	  "      --unlock-token N     unlock the volume with its token N\n"
 	  "      --header-backup FILE keep the header as it was in this new file\n",
 	  "Without --key-file or --unlock-token a passphrase is asked for.", cmd_enroll },

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,14 +33,32 @@ bool prompt_interactive(void)
 	return isatty(STDIN_FILENO) == 1;
 }
 
-/* One byte at a time: what follows the line is someone else's. 0 or -errno; -ENODATA for no line. */
-static int read_line(int fd, struct secret *line)
+/* Signals come in here alone, if at all: one that came just before a read would not end it. */
+static int wait_readable(int fd, const sigset_t *mask)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+	while (mask != NULL && ppoll(&pollfd, 1, NULL, mask) < 0) {
+		if (errno != EINTR || prompt_signal != 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/*
+ * One byte at a time: what follows the line is someone else's. mask is what to wait with, or NULL. 0 or
+ * -errno; -ENODATA for no line.
+ */
+static int read_line(int fd, const sigset_t *mask, struct secret *line)
 {
 	for (;;) {
 		char c;
-		ssize_t n = read(fd, &c, 1);
+		int r = wait_readable(fd, mask);
+		ssize_t n = r < 0 ? r : read(fd, &c, 1);
 
-		if (n < 0 && errno == EINTR && prompt_signal == 0)
+		if (r < 0)
+			return r;
+		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
@@ -52,21 +71,32 @@ static int read_line(int fd, struct secret *line)
 	}
 }
 
-/* Without SA_RESTART: the read returns, the terminal is restored, then the signal does its work. */
-static void catch_signals(struct sigaction *old)
+struct caught {
+	struct sigaction actions[PROMPT_SIGNALS];
+	sigset_t mask;
+};
+
+/* The wait ends, the terminal is restored, then the signal does its work. */
+static void catch_signals(struct caught *old)
 {
 	struct sigaction action = { .sa_handler = note_signal };
+	sigset_t blocked;
 
 	prompt_signal = 0;
 	(void)sigemptyset(&action.sa_mask);
+	(void)sigemptyset(&blocked);
 	for (size_t i = 0; i < PROMPT_SIGNALS; i++)
-		(void)sigaction(prompt_signals[i], &action, &old[i]);
+		(void)sigaddset(&blocked, prompt_signals[i]);
+	(void)sigprocmask(SIG_BLOCK, &blocked, &old->mask);
+	for (size_t i = 0; i < PROMPT_SIGNALS; i++)
+		(void)sigaction(prompt_signals[i], &action, &old->actions[i]);
 }
 
-static void release_signals(const struct sigaction *old)
+static void release_signals(const struct caught *old)
 {
 	for (size_t i = 0; i < PROMPT_SIGNALS; i++)
-		(void)sigaction(prompt_signals[i], &old[i], NULL);
+		(void)sigaction(prompt_signals[i], &old->actions[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, &old->mask, NULL);
 	if (prompt_signal != 0)
 		(void)raise(prompt_signal);
 }
@@ -74,7 +104,7 @@ static void release_signals(const struct sigaction *old)
 static int ask_terminal(const char *question, struct secret *line)
 {
 	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	struct sigaction old[PROMPT_SIGNALS];
+	struct caught old;
 	struct termios saved;
 	struct termios quiet;
 	int fd = tty >= 0 ? tty : STDIN_FILENO;
@@ -85,14 +115,14 @@ static int ask_terminal(const char *question, struct secret *line)
 		return -errno;
 	quiet = saved;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	catch_signals(old);
+	catch_signals(&old);
 	/* Before the question: who answers it at once is neither shown nor lost. */
 	(void)tcsetattr(fd, TCSAFLUSH, &quiet);
 	(void)io_write_all(out, question, strlen(question));
-	r = read_line(fd, line);
+	r = read_line(fd, &old.mask, line);
 	(void)tcsetattr(fd, TCSAFLUSH, &saved);
 	(void)io_write_all(out, "\n", 1);
-	release_signals(old);
+	release_signals(&old);
 	return r;
 }
 
@@ -103,7 +133,8 @@ int prompt_secret(const char *question, struct secret *ret, struct cmk_err *err)
 
 	if (r < 0)
 		return r;
-	r = prompt_interactive() ? ask_terminal(question, &line) : read_line(STDIN_FILENO, &line);
+	r = prompt_interactive() ? ask_terminal(question, &line)
+				 : read_line(STDIN_FILENO, NULL, &line);
 	if (r == -ENODATA)
 		return cmk_err(err, CMK_PASSPHRASE, "no passphrase was given");
 	if (r == -EFBIG)
