@@ -213,9 +213,9 @@ class Guest:
                 self.plain = self.update_initramfs("plain")
                 with self.aside():
                     self.bare = self.update_initramfs("bare")
-                say(f"{self.release}: enrolling at the lab's vaults")
-                for device, customer in (("vda", "contoso"), ("vdb", "fabrikam")):
-                    self.chroot("luks-cmk", "enroll", f"/dev/{device}", "--customer", customer,
+                say(f"{self.release}: enrolling at the lab's vault")
+                for device in self.devices:
+                    self.chroot("luks-cmk", "enroll", f"/dev/{device}", "--customer", "contoso",
                                 "--key-file", "/run/passphrase")
                 say(f"{self.release}: initramfs")
                 self.initrd = self.update_initramfs("initrd")

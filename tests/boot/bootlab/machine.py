@@ -17,9 +17,11 @@ APPEND = "console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=1"
 
 
 class Machine:
-    """disks: [(path, serial)]; nics: [(tap, MAC, has carrier)]; append: more of the kernel's command line."""
+    """disks: [(path, serial)]; nics: [(tap, MAC, has carrier)]; append: more of the kernel's command line.
+    late: the disks are not plugged in until plug() is called."""
 
-    def __init__(self, folder, kernel, initrd, disks, nics=(), append="", options=(), memory=384, cpus=2):
+    def __init__(self, folder, kernel, initrd, disks, nics=(), append="", options=(), memory=384, cpus=2,
+                 late=False):
         self.folder = folder
         self.text = ""
         self.changed = threading.Condition()
@@ -32,8 +34,9 @@ class Machine:
                  "-serial", "chardev:console", "-qmp", f"unix:{self.monitor_path},server=on,wait=off",
                  "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng"]
         for index, (path, serial) in enumerate(disks):
-            words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot=on",
-                      "-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
+            words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot=on"]
+            if not late:
+                words += ["-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
         for index, (tap, mac, _) in enumerate(nics):
             words += ["-netdev", f"tap,id=net{index},ifname={tap},script=no,downscript=no",
                       "-device", f"virtio-net-pci,netdev=net{index},mac={mac},romfile=,id=nic{index}"]
@@ -108,6 +111,9 @@ class Machine:
                     pass
                 if "error" in reply:
                     raise RuntimeError(f"{name}: {reply['error']['desc']}")
+
+    def plug(self, disk):
+        self.monitor(("device_add", {"driver": "virtio-blk-pci", "drive": disk, "id": "plugged"}))
 
     def end(self, seconds=0):
         """Waits for it to switch itself off that long, then pulls the plug."""
