@@ -101,6 +101,21 @@ def test_enroll_again(ready, volume):
     assert asked(machine, mark) == [] and luks2.digest(volume) == before
 
 
+def test_spare_added_later(ready, volume):
+    """Enrolling again changes nothing, but says what is not on the volume yet."""
+    machine = ready
+    customer, spare = machine.new_customer(), f"spare{next(machine.numbers)}"
+    machine.add_customer(customer)
+    enroll(machine, volume, *by_file(machine), customer=customer)
+    machine.lab.vault_create(spare, customer)
+    machine.lab.grant(spare)
+    url = machine.lab.key_create(f"{spare}/disk")["url"]
+    machine.add_customer(customer, spares=[url])
+    before = luks2.digest(volume)
+    assert f"lacks the spare key {url}" in enroll(machine, volume, customer=customer).out
+    assert luks2.digest(volume) == before
+
+
 @pytest.mark.parametrize("words,stdin", (
     (["--key-file", "FILE"], ""), (["--key-file", "-"], PASSPHRASE), ([], PASSPHRASE + "\n")),
     ids=("file", "stdin", "line"))

@@ -144,9 +144,11 @@ static int run(struct call *call, const struct enroll_args *args, struct cmk_err
 	if (r < 0)
 		return r;
 	r = enrol_existing(&enrol, luks, &token, err);
-	if (r > 0)
+	if (r > 0) {
 		printf("%s is already enrolled for %s (token %d); nothing was changed.\n",
 		       luks->name, args->customer, token);
+		enrol_note_spares(&enrol, luks, token);
+	}
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (args->header_backup != NULL && access(args->header_backup, F_OK) == 0)

@@ -52,6 +52,22 @@ int enrol_existing(const struct enrol *enrol, struct luks *luks, int *ret_token,
 	return 0;
 }
 
+void enrol_note_spares(const struct enrol *enrol, struct luks *luks, int number)
+{
+	const struct customer *customer = &enrol->customer;
+	struct token token;
+
+	if (luks_token(luks, number, &token, NULL) < 0)
+		return;
+	for (size_t i = 0; i < customer->spare_keys_count; i++) {
+		if (!has_key(&token, customer->spare_keys[i]))
+			printf("It lacks the spare key %s; to add it: luks-cmk remove %s, then "
+			       "enroll "
+			       "again.\n",
+			       customer->spare_keys[i], luks->name);
+	}
+}
+
 /* Asks for the payload of a token that no keyslot is assigned to. */
 static int unwrap(const struct enrol *enrol, struct luks *luks, int token, struct secret *ret,
 		  struct cmk_err *err)

@@ -37,6 +37,10 @@ int enrol_wrap(const struct enrol *enrol, const char *header, const char *uuid,
  */
 int enrol_existing(const struct enrol *enrol, struct luks *luks, int *ret_token,
 		   struct cmk_err *err);
+
+/* Says which of the customer's spare keys an enrolled token lacks, and how it gets them. */
+void enrol_note_spares(const struct enrol *enrol, struct luks *luks, int token);
+
 /*
  * Looks for what a killed enroll or format left. 1: finished, proven. 0: nothing left to do; a token that
  * opened nothing was removed.
