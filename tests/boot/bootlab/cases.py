@@ -90,7 +90,7 @@ CASES = [
     Case("roots-missing", "no root is known that the servers' certificates come from", code="tls",
          append=PARAMETER, bound=20, breaks="sed -i /ca_file/d /etc/luks-cmk/luks-cmk.conf"),
     Case("forever", "the vault is away, timeout = forever", append=FOREVER, code="service-down", bound=26,
-         comes_back=30, fault=DOWN),
+         comes_back=8, fault=DOWN),
     Case("forever-network", "no network at first, timeout = forever", nics=("cut",), append=FOREVER,
          code="no-network", bound=26, comes_back=10),
     Case("forever-passphrase", "the same, and somebody types", append=FOREVER, code="service-down", bound=26,
