@@ -166,7 +166,7 @@ def enter_command(state, command):
     with open(os.path.join(state, "ns.json"), encoding="utf-8") as file:
         place = json.load(file)
     # A folder that is current stays the outer one until it is entered by its name again.
-    return ["/usr/bin/nsenter", "-t", str(place["pid"]), "-m", "-n", "-p", "-r", "--", "/usr/bin/env",
+    return ["/usr/bin/nsenter", "-t", str(place["pid"]), "-m", "-n", "-p", "-r", "-w", "--", "/usr/bin/env",
             *[f"{name}={value}" for name, value in place["environment"].items()],
             "/bin/sh", "-c", 'cd "$0" && exec "$@"', os.getcwd(), *command]
 
