@@ -59,6 +59,7 @@ HELPER = "/usr/libexec/luks-cmk-helper"
 CASES = [
     Case("dhcp", "a good machine", requests=GOOD),
     Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged"),
+    Case("loud", "no image is made when something needed is missing, and it says so", check="loud"),
     Case("size", "what we add to the image is at most 5 MB", check="size"),
     Case("static", "ip= with an address", append=STATIC % "eth0" + " net.ifnames=0", requests=GOOD),
     Case("static-no-device", "ip= with an address, and no device", append=STATIC % "", requests=GOOD, full=True),
@@ -91,7 +92,8 @@ CASES = [
     Case("clock-2011", "the clock is fifteen years late", code="clock", append=PARAMETER, bound=20,
          options=("-rtc", "base=2011-01-01")),
     Case("helper-missing", "the helper is missing in the image", code="helper", breaks=f"rm {HELPER}"),
-    Case("tool-missing", "the tool is missing in the image", code="none", breaks="rm /usr/sbin/luks-cmk"),
+    Case("tool-missing", "the tool is missing in the image", code="none", breaks="rm /usr/sbin/luks-cmk",
+         console=r"luks-cmk is missing in this image"),
     Case("ca-missing", "the private roots are missing in the image", code="config",
          breaks="rm /etc/luks-cmk/lab-ca.pem"),
     Case("roots-missing", "no root is known that the servers' certificates come from", code="tls",

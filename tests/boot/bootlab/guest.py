@@ -6,6 +6,7 @@ import glob
 import hashlib
 import os
 import shutil
+import subprocess
 
 from .image import CACHE, ENVIRONMENT, HERE, TOP, key_file, loops, luks_image, lvm_image, mounted, run, write
 
@@ -21,6 +22,8 @@ RELEASES = {
     "bookworm": [*COMMON, "libcurl4", "libssl3"],
     "trixie": [*COMMON, "libcurl4t64", "libssl3t64", "dhcpcd-base"],
 }
+# Without one of these there must be no image.
+NEEDED = ("usr/libexec/luks-cmk-helper", "etc/luks-cmk/lab-ca.pem")
 # To build the product in a guest of another release than this machine's.
 BUILD = ("gcc libc6-dev meson ninja-build pkg-config cryptsetup-bin libcryptsetup-dev libcurl4-openssl-dev "
          "libssl-dev libinih-dev libudev-dev libseccomp-dev").split()
@@ -131,6 +134,7 @@ class Guest:
                                 "--key-file", "/run/passphrase")
                 say(f"{self.release}: initramfs")
                 self.initrd = self.update_initramfs("initrd")
+                self.loud = {path: self.initramfs_without(path) for path in NEEDED}
                 write(self.root, "etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1"\n')
                 self.update_initramfs("initrd-bond")
                 os.unlink(os.path.join(self.root, "etc/default/grub"))
@@ -180,6 +184,16 @@ class Guest:
         write(self.root, "etc/hostname", f"lab-{self.release}\n")
         write(self.root, "etc/resolv.conf", "nameserver 168.63.129.16\n")
         write(self.root, "etc/initramfs-tools/conf.d/resume", "RESUME=none\n")
+
+    def initramfs_without(self, path):
+        """What mkinitramfs says when this is missing; None if it does not mind."""
+        path = os.path.join(self.root, path)
+        os.rename(path, path + ".aside")
+        done = subprocess.run(["chroot", self.root, "mkinitramfs", "-o", "/run/initrd", self.version], text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=ENVIRONMENT, check=False)
+        os.rename(path + ".aside", path)
+        return done.stdout if done.returncode else None
 
     def update_initramfs(self, name):
         """An initramfs of what the guest is now; a file outside of it."""

@@ -49,9 +49,9 @@ class Report:
         print(f"FAIL  {name:32} {time.monotonic() - start:6.1f} s  {why}\n"
               f"      see {os.path.join(self.folder, name)}", flush=True)
 
-    def end(self):
-        print(f"{self.passed} passed, {len(self.failed)} failed")
-        return 1 if self.failed else 0
+    def save(self, path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join([str(self.passed), *self.failed]))
 
     def _unchanged(self, guest):
         without, plain = guest.bare, guest.plain
@@ -60,6 +60,12 @@ class Report:
                 raise Wrong(f"{plain} differs from {without}, which was made without our hook")
         return "identical"
 
+    def _loud(self, guest):
+        for path, said in guest.loud.items():
+            if said is None or "E: luks-cmk: " not in said or path not in said:
+                raise Wrong(f"an image was made without {path}, or nobody said why not: {said}")
+        return f"no image without {' or '.join(guest.loud)}"
+
     def _size(self, guest):
         added = os.path.getsize(guest.initrd) - os.path.getsize(guest.plain)
         text = f"{os.path.getsize(guest.plain) / 1e6:.1f} MB, and {added / 1e6:.2f} MB of ours"
@@ -67,6 +73,20 @@ class Report:
         if added > (5e6 if guest.release == "bookworm" else 5.5e6):
             raise Wrong(text)
         return text
+
+
+def total(files, broken):
+    """The last lines, of what Report.save() wrote; broken: releases that could not even be prepared."""
+    passed, failed = 0, [f"{release}/preparation" for release in broken]
+    for path in files:
+        with open(path, encoding="utf-8") as file:
+            count, *names = file.read().splitlines()
+        passed += int(count)
+        failed += names
+    if failed:
+        print("failed: " + " ".join(failed))
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed or passed == 0 else 0
 
 
 class Boot:
@@ -171,6 +191,8 @@ class Boot:
         mappings = self.machine.expect(r"LAB-MAPPINGS (.*)$", 0)
         if not mappings or mappings[1].split() != list(case.mappings):
             raise Wrong(f"open are {mappings and mappings[1]}, expected {' '.join(case.mappings)}")
+        if case.console and not self.machine.expect(case.console, 0):
+            raise Wrong(f"the console did not say {case.console}")
         before, _, after = text.partition("LAB-ROOT")
         if case.code not in (None, "none"):
             if f"[{case.code}]" not in before:
