@@ -32,6 +32,8 @@ class Case:
     requests: list = None  # the services asked, in this order
     console: str = None  # a pattern that must be there
     comes_back: int = None  # the fault ends that many seconds after the prompt, and the root opens
+    image: str = "initrd"  # which of the guest's
+    root: str = "/dev/mapper/root"
     late: int = None  # the disk is plugged in that many seconds after the initramfs began to look for it
     full_boot: bool = False  # systemd starts, too
     check: str = None  # another kind of case: a method of Report
@@ -50,12 +52,14 @@ class Case:
 
 TWO = {"cryptroot/crypttab": ("root UUID=c0ffee00-0000-4000-8000-000000000001 none luks,initramfs\n"
                               "data UUID=c0ffee00-0000-4000-8000-000000000002 none luks,initramfs\n", 0o644)}
+LVM = {"cryptroot/crypttab": ("root UUID=c0ffee00-0000-4000-8000-000000000003 none luks,initramfs\n", 0o644)}
 STATIC = "ip=10.77.0.50::10.77.0.1:255.255.255.0:lab:%s:none:168.63.129.16"
 HELPER = "/usr/libexec/luks-cmk-helper"
 
 CASES = [
     Case("dhcp", "a good machine", requests=GOOD),
     Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged"),
+    Case("loud", "no image is made when something needed is missing, and it says so", check="loud"),
     Case("size", "what we add to the image is at most 5 MB", check="size"),
     Case("static", "ip= with an address", append=STATIC % "eth0" + " net.ifnames=0", requests=GOOD),
     Case("static-no-device", "ip= with an address, and no device", append=STATIC % "", requests=GOOD, full=True),
@@ -64,6 +68,10 @@ CASES = [
     Case("two-nics-cut", "two cards, the first without a cable", nics=("cut", "good"), requests=GOOD),
     Case("two-disks", "two enrolled disks, one sign-in", disks=("root", "data"), mappings=("data", "root"),
          files=TWO, requests=["metadata", "entra", "vault", "vault"]),
+    Case("lvm", "root on LVM on LUKS", disks=("lvm",), root="/dev/mapper/lab-root", mappings=("lab-root", "root"),
+         files=LVM, requests=GOOD),
+    Case("bond", "bond= of two cards, one without a cable", image="initrd-bond", nics=("cut", "good"),
+         append="bond=bond0:eth0,eth1:mode=active-backup,miimon=100 net.ifnames=0", requests=GOOD),
     Case("off", "luks-cmk=off", append="luks-cmk=off", code="none", requests=[]),
     Case("key-disabled", "the customer disabled the key", code="key-disabled",
          cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk")),
@@ -84,7 +92,8 @@ CASES = [
     Case("clock-2011", "the clock is fifteen years late", code="clock", append=PARAMETER, bound=20,
          options=("-rtc", "base=2011-01-01")),
     Case("helper-missing", "the helper is missing in the image", code="helper", breaks=f"rm {HELPER}"),
-    Case("tool-missing", "the tool is missing in the image", code="none", breaks="rm /usr/sbin/luks-cmk"),
+    Case("tool-missing", "the tool is missing in the image", code="none", breaks="rm /usr/sbin/luks-cmk",
+         console=r"luks-cmk is missing in this image"),
     Case("ca-missing", "the private roots are missing in the image", code="config",
          breaks="rm /etc/luks-cmk/lab-ca.pem"),
     Case("roots-missing", "no root is known that the servers' certificates come from", code="tls",

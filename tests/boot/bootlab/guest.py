@@ -7,14 +7,12 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TOP = os.path.dirname(os.path.dirname(HERE))
-CACHE = os.path.join(TOP, "build", "boot")
+from .image import CACHE, ENVIRONMENT, HERE, TOP, key_file, loops, luks_image, lvm_image, mounted, run, write
+
 MIRROR = "http://deb.debian.org/debian"
-PASSPHRASE = "correct horse"
 ROOT_UUID = "c0ffee00-0000-4000-8000-000000000001"
+LVM_UUID = "c0ffee00-0000-4000-8000-000000000003"
 DATA_UUID = "c0ffee00-0000-4000-8000-000000000002"
 
 COMMON = ("systemd-sysv udev dbus linux-image-cloud-amd64 initramfs-tools cryptsetup cryptsetup-initramfs busybox "
@@ -24,18 +22,11 @@ RELEASES = {
     "bookworm": [*COMMON, "libcurl4", "libssl3"],
     "trixie": [*COMMON, "libcurl4t64", "libssl3t64", "dhcpcd-base"],
 }
+# Without one of these there must be no image.
+NEEDED = ("usr/libexec/luks-cmk-helper", "etc/luks-cmk/lab-ca.pem")
 # To build the product in a guest of another release than this machine's.
 BUILD = ("gcc libc6-dev meson ninja-build pkg-config cryptsetup-bin libcryptsetup-dev libcurl4-openssl-dev "
          "libssl-dev libinih-dev libudev-dev libseccomp-dev").split()
-
-
-def run(*words, **how):
-    """Runs a command quietly; when it fails, what it said is in the error."""
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL, check=False, **how)
-    if done.returncode != 0:
-        sys.exit(f"boot lab: {' '.join(words)[:200]} failed ({done.returncode}):\n{done.stdout[-4000:]}")
-    return done.stdout
 
 
 def say(text):
@@ -98,84 +89,6 @@ def build(release):
     return stage
 
 
-@contextlib.contextmanager
-def mounted(root, binds=None, devices=None):
-    """
-    For chroot: proc, sys, an empty run, a dev of its own with these block devices: {name: (device, uuid)}.
-    """
-    done = []
-
-    def mount_at(place, *words):
-        target = os.path.join(root, place)
-        run("mount", *words, target)
-        done.append(target)
-
-    try:
-        mount_at("proc", "-t", "proc", "proc")
-        mount_at("sys", "--bind", "/sys")
-        mount_at("run", "-t", "tmpfs", "tmpfs")
-        mount_at("dev", "-t", "tmpfs", "-o", "mode=0755", "tmpfs")
-        for name in ("null", "zero", "full", "random", "urandom", "tty"):
-            info = os.stat(f"/dev/{name}")
-            os.mknod(os.path.join(root, "dev", name), info.st_mode, info.st_rdev)
-            os.chmod(os.path.join(root, "dev", name), 0o666)
-        os.symlink("/proc/self/fd", os.path.join(root, "dev/fd"))
-        os.makedirs(os.path.join(root, "dev/disk/by-uuid"))
-        for name, (device, uuid) in (devices or {}).items():
-            info = os.stat(device)
-            os.mknod(os.path.join(root, "dev", name), info.st_mode, info.st_rdev)
-            os.symlink(f"../../{name}", os.path.join(root, "dev/disk/by-uuid", uuid))
-        for place, source in (binds or {}).items():
-            mount_at(place, "--bind", source)
-        yield
-    finally:
-        for target in reversed(done):
-            subprocess.run(["umount", "-l", target], check=False)
-
-
-@contextlib.contextmanager
-def loops(paths):
-    """A loop device for each file."""
-    found = []
-    try:
-        for path in paths:
-            found.append(run("losetup", "-f", "--show", path).strip())
-        yield found
-    finally:
-        for device in found:
-            subprocess.run(["losetup", "-d", device], check=False)
-
-
-def luks_image(path, folder, uuid, size=900):
-    """A LUKS2 volume with an ext4 of what is in folder, in userspace; it opens with PASSPHRASE."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    run("truncate", "-s", f"{size}M", path)
-    source = ["-d", folder] if folder else []
-    run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", *source, path, f"{size - 32}M")
-    run("cryptsetup", "reencrypt", "--encrypt", "--type", "luks2", "--reduce-device-size", "32M",
-        "--resilience", "none", "--batch-mode", "--key-file", _key_file(), "--pbkdf", "pbkdf2",
-        "--pbkdf-force-iterations", "1000", path)
-    run("cryptsetup", "luksUUID", "--batch-mode", "--uuid", uuid, path)
-
-
-def _key_file():
-    path = os.path.join(CACHE, "passphrase")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(PASSPHRASE)
-    return path
-
-
-def _write(root, path, text, mode=0o644):
-    path = os.path.join(root, path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(path, mode)
-
-
 class Guest:
     """One release, in a folder of its own; lab: the cloud (Control), state: its folder."""
 
@@ -186,6 +99,7 @@ class Guest:
         self.root = os.path.join(self.folder, "root")
         self.image = os.path.join(self.folder, "root.img")
         self.data = os.path.join(self.folder, "data.img")
+        self.lvm = os.path.join(self.folder, "lvm.img")
         self.initrd = os.path.join(self.folder, "initrd")
         self.state = state
 
@@ -206,8 +120,9 @@ class Guest:
         say(f"{self.release}: root and data volume, in userspace")
         luks_image(self.image, self.root, ROOT_UUID)
         luks_image(self.data, None, DATA_UUID, 64)
-        with loops([self.image, self.data]) as (root, data):
-            self.devices = {"vda": (root, ROOT_UUID), "vdb": (data, DATA_UUID)}
+        lvm_image(self.lvm, self.root, self.root, LVM_UUID)
+        with loops([self.image, self.data, self.lvm]) as (root, data, lvm):
+            self.devices = {"vda": (root, ROOT_UUID), "vdb": (data, DATA_UUID), "vdc": (lvm, LVM_UUID)}
             with self.mounted():
                 # Nothing is enrolled yet: with our hook and without it.
                 self.plain = self.update_initramfs("plain")
@@ -219,6 +134,10 @@ class Guest:
                                 "--key-file", "/run/passphrase")
                 say(f"{self.release}: initramfs")
                 self.initrd = self.update_initramfs("initrd")
+                self.loud = {path: self.initramfs_without(path) for path in NEEDED}
+                write(self.root, "etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1"\n')
+                self.update_initramfs("initrd-bond")
+                os.unlink(os.path.join(self.root, "etc/default/grub"))
 
     def install(self, stage):
         """As meson install would: /lib is a link to /usr/lib."""
@@ -244,11 +163,11 @@ class Guest:
     @contextlib.contextmanager
     def mounted(self):
         with mounted(self.root, devices=self.devices):
-            shutil.copy(_key_file(), os.path.join(self.root, "run/passphrase"))
+            shutil.copy(key_file(), os.path.join(self.root, "run/passphrase"))
             yield
 
     def chroot(self, *words):
-        return run("chroot", self.root, *words, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+        return run("chroot", self.root, *words, env=ENVIRONMENT)
 
     def configure(self):
         conf = os.path.join(self.root, "etc/luks-cmk")
@@ -259,12 +178,22 @@ class Guest:
         name = os.path.join(conf, "luks-cmk.conf")
         with open(name, encoding="utf-8") as file:
             text = file.read().replace(os.path.join(self.state, "ca.pem"), "/etc/luks-cmk/lab-ca.pem")
-        _write(self.root, name, text)
-        _write(self.root, "etc/crypttab", f"root UUID={ROOT_UUID} none luks,initramfs\n")
-        _write(self.root, "etc/fstab", "/dev/mapper/root / ext4 defaults 0 1\n")
-        _write(self.root, "etc/hostname", f"lab-{self.release}\n")
-        _write(self.root, "etc/resolv.conf", "nameserver 168.63.129.16\n")
-        _write(self.root, "etc/initramfs-tools/conf.d/resume", "RESUME=none\n")
+        write(self.root, name, text)
+        write(self.root, "etc/crypttab", f"root UUID={ROOT_UUID} none luks,initramfs\n")
+        write(self.root, "etc/fstab", "/dev/mapper/root / ext4 defaults 0 1\n")
+        write(self.root, "etc/hostname", f"lab-{self.release}\n")
+        write(self.root, "etc/resolv.conf", "nameserver 168.63.129.16\n")
+        write(self.root, "etc/initramfs-tools/conf.d/resume", "RESUME=none\n")
+
+    def initramfs_without(self, path):
+        """What mkinitramfs says when this is missing; None if it does not mind."""
+        path = os.path.join(self.root, path)
+        os.rename(path, path + ".aside")
+        done = subprocess.run(["chroot", self.root, "mkinitramfs", "-o", "/run/initrd", self.version], text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=ENVIRONMENT, check=False)
+        os.rename(path + ".aside", path)
+        return done.stdout if done.returncode else None
 
     def update_initramfs(self, name):
         """An initramfs of what the guest is now; a file outside of it."""

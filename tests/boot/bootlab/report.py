@@ -7,7 +7,7 @@ import time
 import traceback
 
 from . import archive, network
-from .guest import PASSPHRASE
+from .image import PASSPHRASE
 from .machine import Machine
 
 PROMPT = r"Please unlock disk root"
@@ -49,9 +49,9 @@ class Report:
         print(f"FAIL  {name:32} {time.monotonic() - start:6.1f} s  {why}\n"
               f"      see {os.path.join(self.folder, name)}", flush=True)
 
-    def end(self):
-        print(f"{self.passed} passed, {len(self.failed)} failed")
-        return 1 if self.failed else 0
+    def save(self, path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join([str(self.passed), *self.failed]))
 
     def _unchanged(self, guest):
         without, plain = guest.bare, guest.plain
@@ -60,6 +60,12 @@ class Report:
                 raise Wrong(f"{plain} differs from {without}, which was made without our hook")
         return "identical"
 
+    def _loud(self, guest):
+        for path, said in guest.loud.items():
+            if said is None or "E: luks-cmk: " not in said or path not in said:
+                raise Wrong(f"an image was made without {path}, or nobody said why not: {said}")
+        return f"no image without {' or '.join(guest.loud)}"
+
     def _size(self, guest):
         added = os.path.getsize(guest.initrd) - os.path.getsize(guest.plain)
         text = f"{os.path.getsize(guest.plain) / 1e6:.1f} MB, and {added / 1e6:.2f} MB of ours"
@@ -67,6 +73,20 @@ class Report:
         if added > (5e6 if guest.release == "bookworm" else 5.5e6):
             raise Wrong(text)
         return text
+
+
+def total(files, broken):
+    """The last lines, of what Report.save() wrote; broken: releases that could not even be prepared."""
+    passed, failed = 0, [f"{release}/preparation" for release in broken]
+    for path in files:
+        with open(path, encoding="utf-8") as file:
+            count, *names = file.read().splitlines()
+        passed += int(count)
+        failed += names
+    if failed:
+        print("failed: " + " ".join(failed))
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed or passed == 0 else 0
 
 
 class Boot:
@@ -100,14 +120,14 @@ class Boot:
     def _start(self):
         case, guest = self.case, self.guest
         files = dict(case.files)
-        append = f"root=/dev/mapper/root {SYSTEM if case.full_boot else QUICK} {case.append}"
+        append = f"root={case.root} {SYSTEM if case.full_boot else QUICK} {case.append}"
         if case.breaks:
             files["lab-rdinit"] = (RDINIT.format(case.breaks), 0o755)
             append += " rdinit=/lab-rdinit"
-        initrd = guest.initrd
+        initrd = os.path.join(guest.folder, case.image)
         if files:
             initrd = os.path.join(self.folder, "initrd")
-            shutil.copy(guest.initrd, initrd)
+            shutil.copy(os.path.join(guest.folder, case.image), initrd)
             with open(initrd, "ab") as file:
                 file.write(b"\0" * (-os.path.getsize(initrd) % 4) + archive.cpio(files))
         nics = []
@@ -115,7 +135,7 @@ class Boot:
             tap = f"tap{index}"
             network.tap(tap, kind != "silent")
             nics.append((tap, f"52:54:00:00:0{index + 1}:{'0d' if kind == 'deaf' else '01'}", kind != "cut"))
-        disks = [(guest.image if name == "root" else guest.data, name) for name in case.disks]
+        disks = [({"root": guest.image, "data": guest.data, "lvm": guest.lvm}[name], name) for name in case.disks]
         return Machine(self.folder, guest.kernel, initrd, disks, nics, append, case.options,
                        late=case.late is not None, memory=512 if case.full_boot else 384)
 
@@ -135,16 +155,15 @@ class Boot:
         return said
 
     def _reach_root(self):
-        """The mapping is what we answer for; then others mount it."""
         machine, bound = self.machine, self.case.bound
-        found = machine.expect(PROMPT + r"|Running /scripts/local-premount", self.begin + bound)
+        found = machine.expect(PROMPT + r"|Running /scripts/local-bottom", self.begin + bound)
         if not found or "unlock" in found[0]:
             raise Wrong("it asked for a passphrase" if found else f"not open after {bound} s")
         return f"open after {machine.age() - self.begin:.1f} s"
 
     def _reach_prompt(self):
         machine, bound = self.machine, self.case.bound
-        found = machine.expect(PROMPT + r"|Running /scripts/local-premount", self.begin + bound)
+        found = machine.expect(PROMPT + r"|Running /scripts/local-bottom", self.begin + bound)
         if not found or "unlock" not in found[0]:
             raise Wrong("it opened by itself" if found else f"no prompt within {bound} s")
         at = machine.age() - self.begin
@@ -153,7 +172,7 @@ class Boot:
         # askpass says it before it listens, and throws away what was typed earlier.
         time.sleep(1)
         machine.type(PASSPHRASE + "\n")
-        if not machine.expect(r"Running /scripts/local-premount", machine.age() + AFTER):
+        if not machine.expect(r"Running /scripts/local-bottom", machine.age() + AFTER):
             raise Wrong("the passphrase did not open it")
         return f"prompt after {at:.1f} s, [{self.case.code}]"
 
@@ -163,7 +182,7 @@ class Boot:
         if self.machine.cut:
             self.machine.monitor(*[("set_link", {"name": name, "up": True}) for name in self.machine.cut])
         back = self.machine.age()
-        if not self.machine.expect(r"Running /scripts/local-premount", back + AFTER):
+        if not self.machine.expect(r"Running /scripts/local-bottom", back + AFTER):
             raise Wrong("it did not go on when all was well again")
         return f"open {self.machine.age() - back:.1f} s after all was well"
 
@@ -172,6 +191,8 @@ class Boot:
         mappings = self.machine.expect(r"LAB-MAPPINGS (.*)$", 0)
         if not mappings or mappings[1].split() != list(case.mappings):
             raise Wrong(f"open are {mappings and mappings[1]}, expected {' '.join(case.mappings)}")
+        if case.console and not self.machine.expect(case.console, 0):
+            raise Wrong(f"the console did not say {case.console}")
         before, _, after = text.partition("LAB-ROOT")
         if case.code not in (None, "none"):
             if f"[{case.code}]" not in before:
