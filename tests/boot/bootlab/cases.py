@@ -5,7 +5,7 @@ counted in seconds from where the initramfs looks for the root: how long the emu
 more about this machine than about the guest.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 PARAMETER = "luks-cmk.timeout=15"
 FOREVER = "luks-cmk.timeout=forever"
@@ -25,7 +25,7 @@ class Case:
     undo: tuple = ()
     fault: dict = None
     breaks: str = None  # a shell command before the initramfs's own init
-    files: dict = field(default_factory=dict)  # in the initramfs
+    table: tuple = ()  # (name, UUID) of the volumes that the image opens, instead of its own table
     options: tuple = ()  # of the emulator
     disks: tuple = ("root",)
     mappings: tuple = ("root",)
@@ -38,6 +38,7 @@ class Case:
     full_boot: bool = False  # systemd starts, too
     check: str = None  # another kind of case: a method of Report
     releases: tuple = None
+    generators: tuple = None
     full: bool = False
 
     def expects(self):
@@ -50,9 +51,9 @@ class Case:
         return f"{self.about}: [{self.code}], the prompt within {self.bound} s, the passphrase opens it"
 
 
-TWO = {"cryptroot/crypttab": ("root UUID=c0ffee00-0000-4000-8000-000000000001 none luks,initramfs\n"
-                              "data UUID=c0ffee00-0000-4000-8000-000000000002 none luks,initramfs\n", 0o644)}
-LVM = {"cryptroot/crypttab": ("root UUID=c0ffee00-0000-4000-8000-000000000003 none luks,initramfs\n", 0o644)}
+ROOT_UUID = "c0ffee00-0000-4000-8000-000000000001"
+DATA_UUID = "c0ffee00-0000-4000-8000-000000000002"
+LVM_UUID = "c0ffee00-0000-4000-8000-000000000003"
 STATIC = "ip=10.77.0.50::10.77.0.1:255.255.255.0:lab:%s:none:168.63.129.16"
 HELPER = "/usr/libexec/luks-cmk-helper"
 
@@ -67,9 +68,9 @@ CASES = [
     Case("two-nics", "two cards, nobody answers on the first", nics=("silent", "good"), requests=GOOD),
     Case("two-nics-cut", "two cards, the first without a cable", nics=("cut", "good"), requests=GOOD),
     Case("two-disks", "two enrolled disks, one sign-in", disks=("root", "data"), mappings=("data", "root"),
-         files=TWO, requests=["metadata", "entra", "vault", "vault"]),
+         table=(("root", ROOT_UUID), ("data", DATA_UUID)), requests=["metadata", "entra", "vault", "vault"]),
     Case("lvm", "root on LVM on LUKS", disks=("lvm",), root="/dev/mapper/lab-root", mappings=("lab-root", "root"),
-         files=LVM, requests=GOOD),
+         table=(("root", LVM_UUID),), requests=GOOD),
     Case("bond", "bond= of two cards, one without a cable", image="initrd-bond", nics=("cut", "good"),
          append="bond=bond0:eth0,eth1:mode=active-backup,miimon=100 net.ifnames=0", requests=GOOD),
     Case("off", "luks-cmk=off", append="luks-cmk=off", code="none", requests=[]),
