@@ -141,6 +141,8 @@ def test_wrong_usage(machine, enrolled):
     for words in ((), ("--all", enrolled), ("--boot", enrolled), ("--all", "--boot"), (enrolled, "a", "b"),
                   (enrolled, "a/b"), (enrolled, ""), (enrolled, "x" * 128), ("--all", "--untried"),
                   ("--all", "--background"), ("--all", "--cmdline", table), ("--all", "--console", "/dev/null"),
+                  ("--all", "--first", "/bin/true"), ("--boot", "--first", "true"),
+                  ("--boot", "--background", "--first", "/bin/true"),
                   ("--boot", "--prompt-pid", "1"), ("--boot", "--background", "--prompt-pid", "0"), ("--all", "--timeout", "0"),
                   ("--all", "--timeout", "1s"), ("--all", "--wait", "-1"), (enrolled, "--wait", "1")):
         machine.tool("attach", *words, status=2)

@@ -196,6 +196,65 @@ def test_signal(machine, enrolled, console, number):
     console.check_restored()
 
 
+def first(machine, script):
+    path = machine.write("first", "#!/bin/sh\n" + script)
+    os.chmod(path, 0o755)
+    return "--first", path
+
+
+def start_first(machine, console, image, script):
+    """The program that runs before any vault is asked; once it has said so, keys are taken."""
+    table = machine.write("crypttab", f"root {image} none luks\n")
+    process = machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
+                            machine.write("cmdline", "quiet\n"), "--console", console.path, "--timeout", "30",
+                            *first(machine, "echo first $1\n" + script))
+    assert process.stdout.readline() == b"first 20\n" and console.is_quiet()
+    return process
+
+
+def test_first(machine, enrolled, console):
+    """What comes first is over soon: there is the one line, and the rest of the time."""
+    out, err = finish(start_first(machine, console, enrolled, "sleep 1"), 10)
+    first_line, last = out.splitlines()
+    assert "(up to 29 s)" in first_line and HINT.decode() in first_line and last == "luks-cmk: root would open"
+    assert not err
+    console.check_restored()
+
+
+def test_first_takes_long(machine, enrolled, console):
+    """It is said what is waited for; Enter ends it with all that it has started, and no vault is asked."""
+    mark = machine.lab.mark()
+    with askpass(machine, "root") as prompt:
+        process = start_first(machine, console, enrolled, "sleep 61 &\nsleep 62")
+        assert process.stdout.readline() == b"luks-cmk: waiting for the network (up to 20 s)" + HINT + b"\n"
+        console.type(PASSPHRASE + "\r")
+        out, err = finish(process)
+        assert process.returncode == 4 and not err and out == "luks-cmk: root is left to the passphrase\n"
+        assert prompt.communicate(timeout=10)[0] == PASSPHRASE.encode()
+    console.check_restored()
+    assert failures(machine) == [] and machine.lab.log(mark) == []
+    assert machine.run("pgrep", "-f", "^sleep 6[12]").status == 1
+
+
+@pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])
+def test_first_fails(machine, enrolled, console, script):
+    """Two seconds are left, for the record."""
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start_first(machine, console, enrolled, script)
+        out, err = finish(process, 6)
+    assert process.returncode == 4 and "(up to 2 s)" in out and "root: " in err
+    assert len(failures(machine)) == 1
+
+
+def test_first_signal(machine, enrolled, console):
+    process = start_first(machine, console, enrolled, "sleep 62")
+    machine.run("sh", "-c", "kill -TERM $(pgrep -o -x luks-cmk)")
+    finish(process)
+    assert process.returncode == -signal.SIGTERM
+    console.check_restored()
+    assert machine.run("pgrep", "-f", "^sleep 62").status == 1
+
+
 def test_no_terminal(machine, enrolled):
     """Nobody can type there, and nobody is told to."""
     table = machine.write("crypttab", f"root {enrolled} none luks\n")

@@ -7,9 +7,15 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "first.h"
 #include "prompts.h"
 #include "splash.h"
 #include "typed.h"
+
+/* Of the vault is the rest of the time, a third at least. */
+#define FIRST_SHARE(timeout) ((timeout)*2 / 3)
+/* Without a network, for the record that luks-cmk why tells. */
+#define IN_VAIN_S 2
 
 struct left {
 	struct crypttab_entry *entries;
@@ -59,6 +65,33 @@ static void pass_on(const struct typed *typed, const struct left *left)
 			    strerror(-r));
 }
 
+static void say_network(void *data, uint32_t seconds)
+{
+	attach_waiting(data, "waiting for the network", seconds);
+}
+
+/* settings' timeout becomes what is left of it. 0, or a signal. */
+static int run_first(const char *program, struct attach_settings *settings,
+		     struct attach_report *report)
+{
+	const struct first first = { .program = program,
+				     .seconds = FIRST_SHARE(settings->timeout),
+				     .say = say_network,
+				     .data = report };
+	int64_t start_ms = io_now_ms();
+	int r = first_run(&first, settings->typed);
+	uint32_t used = (uint32_t)((io_now_ms() - start_ms) / 1000);
+
+	if (r > 0)
+		return r;
+	if (r == -EIO)
+		settings->timeout = IN_VAIN_S;
+	else
+		settings->timeout -= used < settings->timeout ? used : settings->timeout - 1;
+	report->timeout = settings->timeout;
+	return 0;
+}
+
 int attach_boot(const struct attach_boot *boot, const struct crypttab_entry *entries, size_t count,
 		struct attach_settings *settings, struct attach_report *report, struct cmk_err *err)
 {
@@ -76,7 +109,9 @@ int attach_boot(const struct attach_boot *boot, const struct crypttab_entry *ent
 	report->typing = typed.fd >= 0;
 	report->left = flags;
 	report->splash = &splash;
-	r = attach_many(entries, count, settings, attach_say, report, err);
+	r = boot->first != NULL ? run_first(boot->first, settings, report) : 0;
+	if (r == 0)
+		r = attach_many(entries, count, settings, attach_say, report, err);
 	typed_release(&typed);
 	report->left = NULL;
 	report->splash = NULL;

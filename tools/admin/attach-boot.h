@@ -10,6 +10,7 @@ struct attach_boot {
 	const char *console; /* what is typed there counts; NULL: nobody types */
 	int asker;	     /* in the background: see prompts_end(); or -1 */
 	bool background;
+	const char *first; /* see first.h; or NULL */
 };
 
 /*

@@ -116,23 +116,31 @@ static void not_ours(struct attach_report *report, const struct attach_event *ev
 	fail(report, &refused, name);
 }
 
+void attach_waiting(struct attach_report *report, const char *what, uint32_t seconds)
+{
+	char bound[32] = "until it answers";
+	char text[1200];
+
+	if (seconds != CONFIG_TIMEOUT_FOREVER)
+		(void)snprintf(bound, sizeof(bound), "up to %u s", seconds);
+	(void)snprintf(text, sizeof(text), "%s (%s)%s", what, bound,
+		       report->typing ? "; type the passphrase, or Enter for the prompt" : "");
+	report->typing = false;
+	splash_say(report->splash, text);
+	line(report, "%s", text);
+}
+
 static void ask(struct attach_report *report, const struct attach_event *event, const char *name)
 {
 	const char *host = event->host[0] != '\0' ? event->host : "the vault";
-	char bound[32] = "until it answers";
-	char text[1024];
+	char what[1024];
 
 	if (!report->boot) {
 		progress("Asking %s for the key of %s ...", host, name);
 		return;
 	}
-	if (report->timeout != CONFIG_TIMEOUT_FOREVER)
-		(void)snprintf(bound, sizeof(bound), "up to %u s", report->timeout);
-	(void)snprintf(text, sizeof(text), "asking %s for the key of %s (%s)%s", host, name, bound,
-		       report->typing ? "; type the passphrase, or Enter for the prompt" : "");
-	report->typing = false;
-	splash_say(report->splash, text);
-	line(report, "%s", text);
+	(void)snprintf(what, sizeof(what), "asking %s for the key of %s", host, name);
+	attach_waiting(report, what, report->timeout);
 }
 
 void attach_say(void *data, struct attach_event *event)

@@ -25,5 +25,7 @@ struct attach_report {
 
 /* An attach_say_fn; data is a struct attach_report. */
 void attach_say(void *data, struct attach_event *event);
+/* At boot: what is being done, and for how long, or CONFIG_TIMEOUT_FOREVER. */
+void attach_waiting(struct attach_report *report, const char *what, uint32_t seconds);
 /* Something that is no failure, on standard error. */
 void attach_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

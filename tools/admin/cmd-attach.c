@@ -34,6 +34,7 @@ struct attach {
 	const char *crypttab_file;
 	const char *cmdline_file;
 	const char *console_file;
+	const char *first;
 	const char *timeout;
 	const char *wait;
 	const char *prompt_pid;
@@ -57,6 +58,7 @@ static int parse_options(struct attach *attach)
 		{ .name = "crypttab", .value = &attach->crypttab_file },
 		{ .name = "cmdline", .value = &attach->cmdline_file },
 		{ .name = "console", .value = &attach->console_file },
+		{ .name = "first", .value = &attach->first },
 		{ .name = "prompt-pid", .value = &attach->prompt_pid },
 		{ .name = "timeout", .value = &attach->timeout },
 		{ .name = "wait", .value = &attach->wait },
@@ -73,6 +75,9 @@ static int parse_options(struct attach *attach)
 			      attach->cmdline_file != NULL || attach->console_file != NULL))
 		return usage_error(call, "--background, --untried, --cmdline and --console are for "
 					 "--boot only");
+	if (attach->first != NULL && (!attach->boot || attach->background || *attach->first != '/'))
+		return usage_error(call, "--first is the path of a program, with --boot, but not "
+					 "with --background");
 	if (attach->prompt_pid != NULL &&
 	    (!attach->background ||
 	     !option_number(attach->prompt_pid, INT_MAX, &attach->asker_pid) ||
@@ -232,7 +237,8 @@ static int boot_entries(struct attach *attach, size_t count, struct attach_repor
 	_cleanup_close_ int asker = attach->asker_pid != 0 ? prompts_asker(attach->asker_pid) : -1;
 	const struct attach_boot boot = { .console = console_of(attach),
 					  .asker = asker,
-					  .background = attach->background };
+					  .background = attach->background,
+					  .first = attach->first };
 
 	return attach_boot(&boot, attach->crypttab.entries, count, &attach->settings, report, err);
 }

@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	  "      --all                every enrolled volume of crypttab, but for noauto\n"
 	  "      --boot               the same in an initramfs, heeding the kernel's command line\n"
 	  "      --background         beside the prompt: what timeout = forever leaves to do\n"
+	  "      --first PROGRAM      run this before, to bring the network up (--boot)\n"
 	  "      --prompt-pid PID     who shows the prompt, to be ended when all is open\n"
 	  "      --untried            only volumes that have not failed since boot\n"
 	  "      --crypttab FILE      instead of /etc/crypttab\n"
