@@ -50,10 +50,13 @@ static const struct command commands[] = {
 	{ "list", "[DEVICE...]", "every volume of this machine that is enrolled",
 	  "      --json               for programs\n",
 	  "Without DEVICE all block devices are looked at.", cmd_list },
-	{ "check", "[DEVICE | --customer NAME | --all]",
+	{ "check", "[DEVICE | --customer NAME | --all | --initrd IMAGE [DEVICE]]",
 	  "try each step up to the customer's key, timed; changes nothing",
 	  "      --customer NAME      a customer's key, without any volume\n"
 	  "      --all                every enrolled volume and every customer (the default)\n"
+	  "      --initrd IMAGE       open the volumes of its crypttab, or DEVICE, with the files "
+	  "of an\n"
+	  "                           initramfs, before the next boot has to\n"
 	  "      --json               for programs\n",
 	  NULL, cmd_check },
 	{ "remove", "DEVICE", "take a customer's key off a volume",

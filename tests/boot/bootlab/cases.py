@@ -98,7 +98,7 @@ CASES = [
     Case("clock-2011", "the clock is fifteen years late", code="clock", append=PARAMETER, bound=20,
          options=("-rtc", "base=2011-01-01")),
     Case("helper-missing", "the helper is missing in the image", code="helper", breaks=f"rm {HELPER}"),
-    Case("tool-missing", "the tool is missing in the image", code="none", breaks="rm /usr/sbin/luks-cmk",
+    Case("tool-missing", "the tool is missing in the image", code="helper", breaks="rm /usr/sbin/luks-cmk",
          console=r"luks-cmk is missing in this image"),
     Case("ca-missing", "the private roots are missing in the image", code="config",
          breaks="rm /etc/luks-cmk/lab-ca.pem"),
