@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a program with one socket on descriptor 3, asks it one question and takes its answer. */
+/* Runs a program and takes its answer: a text through a socket on descriptor 3, or its exit status. */
 #pragma once
 
 #include <stddef.h>
@@ -20,3 +20,10 @@
  */
 int spawn_ask(const char *path, const struct secret *question, size_t answer_max,
 	      struct secret *ret_answer, int *ret_status);
+
+/*
+ * Runs a program (argv[0] is absolute) in the same surroundings, but without a socket and with its standard
+ * error on /dev/null. One that has not ended in time is killed: -ETIMEDOUT. Its exit status; -EINTR if a
+ * signal ended it; -ECHILD where the host collected it; other -errno as above.
+ */
+int spawn_run(const char *const argv[], int64_t timeout_ms);

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "command.h"
+#include "format/config.h"
 
 /* syslog(3)'s LOG_USER|LOG_DEBUG: kept, but not printed on the console a second time. */
 #define KMSG_PREFIX "<15>luks-cmk: "
@@ -70,16 +71,37 @@ static void report_failure(struct attach_report *report, const struct attach_eve
 		       err.request_id[0] != '\0' ? " (request " : "", err.request_id,
 		       err.request_id[0] != '\0' ? ")" : "");
 	log_to_kernel(report, text);
+	splash_say(report->splash, text);
 	(void)report_error(&err);
+}
+
+static void set_left(const struct attach_report *report, const struct attach_event *event)
+{
+	if (report->left != NULL)
+		report->left[event->volume] = true;
+}
+
+/* The exit status is that of the first in the table that is not open. */
+static void set_status(struct attach_report *report, const struct attach_event *event, int status)
+{
+	if (report->status != 0 && event->volume >= report->status_volume)
+		return;
+	report->status = status;
+	report->status_volume = event->volume;
 }
 
 static void fail(struct attach_report *report, const struct attach_event *event, const char *name)
 {
 	report_failure(report, event, name, "");
-	if (report->status == 0 || event->volume < report->status_volume) {
-		report->status = cmk_code_exit(event->err.code);
-		report->status_volume = event->volume;
-	}
+	set_status(report, event, cmk_code_exit(event->err.code));
+	set_left(report, event);
+}
+
+static void leave(struct attach_report *report, const struct attach_event *event, const char *name)
+{
+	line(report, "%s is left to the passphrase", name);
+	set_status(report, event, cmk_code_exit(CMK_TIMEOUT));
+	set_left(report, event);
 }
 
 static void not_ours(struct attach_report *report, const struct attach_event *event,
@@ -94,14 +116,31 @@ static void not_ours(struct attach_report *report, const struct attach_event *ev
 	fail(report, &refused, name);
 }
 
+void attach_waiting(struct attach_report *report, const char *what, uint32_t seconds)
+{
+	char bound[32] = "until it answers";
+	char text[1200];
+
+	if (seconds != CONFIG_TIMEOUT_FOREVER)
+		(void)snprintf(bound, sizeof(bound), "up to %u s", seconds);
+	(void)snprintf(text, sizeof(text), "%s (%s)%s", what, bound,
+		       report->typing ? "; type the passphrase, or Enter for the prompt" : "");
+	report->typing = false;
+	splash_say(report->splash, text);
+	line(report, "%s", text);
+}
+
 static void ask(struct attach_report *report, const struct attach_event *event, const char *name)
 {
 	const char *host = event->host[0] != '\0' ? event->host : "the vault";
+	char what[1024];
 
-	if (report->boot)
-		line(report, "asking %s for the key of %s ...", host, name);
-	else
+	if (!report->boot) {
 		progress("Asking %s for the key of %s ...", host, name);
+		return;
+	}
+	(void)snprintf(what, sizeof(what), "asking %s for the key of %s", host, name);
+	attach_waiting(report, what, report->timeout);
 }
 
 void attach_say(void *data, struct attach_event *event)
@@ -133,6 +172,9 @@ void attach_say(void *data, struct attach_event *event)
 		break;
 	case ATTACH_MISSING:
 		attach_note("%s has not appeared: %s", name, event->err.text);
+		break;
+	case ATTACH_LEFT:
+		leave(report, event, name);
 		break;
 	case ATTACH_OTHERS:
 		not_ours(report, event, name);

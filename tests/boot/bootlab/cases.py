@@ -11,6 +11,8 @@ PARAMETER = "luks-cmk.timeout=15"
 FOREVER = "luks-cmk.timeout=forever"
 DOWN = {"kind": "status", "service": "vault", "status": 503}
 GOOD = ["metadata", "entra", "vault"]
+DEAF_LOGIN = {"kind": "blackhole", "service": "entra", "stage": "connect"}
+AWAY = {"kind": "blackhole", "service": "vault", "stage": "connect"}
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Case:
     requests: list = None  # the services asked, in this order
     console: str = None  # a pattern that must be there
     comes_back: int = None  # the fault ends that many seconds after the prompt, and the root opens
+    types: str = None  # something is typed before there is a prompt: a function of typing.py
+    waits: int = 1  # seconds at the prompt before the passphrase is typed
     image: str = "initrd"  # which of the guest's
     root: str = "/dev/mapper/root"
     late: int = None  # the disk is plugged in that many seconds after the initramfs began to look for it
@@ -44,6 +48,8 @@ class Case:
     def expects(self):
         if self.check:
             return self.about
+        if self.types:
+            return f"{self.about}, within {self.bound} s"
         if self.comes_back is not None:
             return f"{self.about}: the prompt within {self.bound} s, unattended when it is back"
         if self.code is None:
@@ -83,7 +89,7 @@ CASES = [
     Case("vault-503", "the vault is down", code="service-down", append=PARAMETER, bound=20,
          fault=DOWN),
     Case("login-black-hole", "the sign-in service never answers", code="timeout", append=PARAMETER, bound=20,
-         fault={"kind": "blackhole", "service": "entra", "stage": "connect"}),
+         fault=DEAF_LOGIN),
     Case("no-nic", "no network card", nics=(), code="no-network", requests=[], bound=15),
     Case("no-cable", "a card without a cable", nics=("cut",), code="no-network", append=PARAMETER, bound=20),
     Case("no-dhcp", "nobody answers DHCP", nics=("silent",), code="no-network", append=PARAMETER, bound=20),
@@ -105,6 +111,20 @@ CASES = [
          code="no-network", bound=26, comes_back=10),
     Case("forever-passphrase", "the same, and somebody types", append=FOREVER, code="service-down", bound=26,
          fault=DOWN),
+    Case("away", "the vault is away for three minutes, timeout = forever", append=FOREVER, code="timeout", bound=26,
+         comes_back=180, fault=AWAY, full=True),
+    Case("away-passphrase", "the same, and somebody types after two", append=FOREVER, code="timeout", bound=26,
+         waits=120, fault=AWAY, full=True),
+    Case("typed", "the passphrase is typed while the sign-in service never answers: it opens the root", types="line",
+         fault=DEAF_LOGIN, bound=20),
+    Case("typed-enter", "Enter, while the sign-in service never answers: the prompt", types="enter",
+         fault=DEAF_LOGIN, bound=20),
+    Case("typed-forever", "the passphrase is typed early, timeout = forever", types="line", append=FOREVER,
+         fault=AWAY, bound=20),
+    Case("typed-half", "half of it is typed at the deadline: it is asked for again", types="half",
+         append=PARAMETER, code="timeout", fault=DEAF_LOGIN, bound=32),
+    Case("typed-slowly", "half of it is typed at the deadline, and then the rest: it opens the root", types="slowly",
+         append=PARAMETER, code="timeout", fault=DEAF_LOGIN, bound=32),
     Case("late-disk", "the disk comes when cryptroot has looked for it already", late=20, bound=60,
          requests=GOOD),
     Case("system", "and systemd starts", full_boot=True, requests=GOOD),

@@ -7,19 +7,18 @@ import shutil
 import time
 import traceback
 
-from . import archive, network
+from . import archive, network, typing
 from .image import PASSPHRASE
 from .machine import Machine
+from .wrong import Wrong
 
 # The emulator's way there, and from the root to lab-init, on a machine that has other things to do.
 BEFORE, AFTER = 120, 60
+# With the prompt beside: from the mapping to where the boot goes on.
+GOES_ON = 5
 QUICK = "init=/usr/sbin/lab-init"
 SYSTEM = "systemd.run=/usr/sbin/lab-init systemd.mask=serial-getty@ttyS0.service"
 RDINIT = "#!/bin/sh\n{}\nexec /init \"$@\"\n"
-
-
-class Wrong(Exception):
-    """What was expected and did not happen."""
 
 
 class Report:
@@ -146,7 +145,10 @@ class Boot:
         if case.late is not None:
             time.sleep(case.late)
             machine.plug("disk0")
-        said = self._reach_prompt() if case.code else self._reach_root()
+        if case.types:
+            said = getattr(typing, case.types)(self)
+        else:
+            said = self._reach_prompt() if case.code else self._reach_root()
         if not machine.expect(r"LAB-UP ", machine.age() + AFTER):
             raise Wrong("the root was there, and the system did not start")
         self._judge_text()
@@ -169,11 +171,12 @@ class Boot:
         if self.case.comes_back is not None:
             return f"prompt after {at:.1f} s, {self._comes_back()}"
         # askpass says it before it listens, and throws away what was typed earlier.
-        time.sleep(1)
+        time.sleep(self.case.waits)
         machine.type(PASSPHRASE + "\n")
-        if not machine.expect(self.look.rooted, machine.age() + AFTER):
+        typed = machine.age()
+        if not machine.expect(self.look.rooted, typed + AFTER):
             raise Wrong("the passphrase did not open it")
-        return f"prompt after {at:.1f} s, [{self.case.code}]"
+        return f"prompt after {at:.1f} s, [{self.case.code}], open {machine.age() - typed:.1f} s after it was typed"
 
     def _comes_back(self):
         time.sleep(self.case.comes_back)
@@ -181,9 +184,15 @@ class Boot:
         if self.machine.cut:
             self.machine.monitor(*[("set_link", {"name": name, "up": True}) for name in self.machine.cut])
         back = self.machine.age()
-        if not self.machine.expect(self.look.rooted, back + AFTER):
-            raise Wrong("it did not go on when all was well again")
-        return f"open {self.machine.age() - back:.1f} s after all was well"
+        if not self.machine.expect(r"^.*luks-cmk: root is open", back + AFTER):
+            raise Wrong("it did not open when all was well again")
+        opened = self.machine.age()
+        if not self.machine.expect(self.look.rooted, opened + GOES_ON):
+            raise Wrong(f"it was open, and did not go on within {GOES_ON} s")
+        if "cryptsetup failed" in self.machine.text:
+            raise Wrong("the prompt was not ended: it got an answer")
+        return (f"open {opened - back:.1f} s after all was well, "
+                f"and on its way {self.machine.age() - opened:.1f} s later")
 
     def _judge_text(self):
         text, case = self.machine.text, self.case
