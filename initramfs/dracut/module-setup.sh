@@ -60,7 +60,7 @@ check() {
 }
 
 # systemd's networkd needs no word on the kernel's command line. Who else is in the image, configures what the command
-# line says; without systemd, there is network-legacy.
+# line says. Without systemd we bring our own network.
 depends() {
 	echo crypt
 	dracut_module_included systemd || return 0

@@ -36,7 +36,7 @@ class Dracut:
     packages = ("dracut", "dracut-network", "procps")
     ours = ("usr/lib/dracut/modules.d/*luks-cmk",)
     settings = {}
-    begin = r"Starting .*luks-cmk-boot\.service|Starting .*Opening of the volumes"
+    begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
 

@@ -13,7 +13,7 @@ from .machine import Machine
 from .wrong import Wrong
 
 # The emulator's way there, and from the root to lab-init, on a machine that has other things to do.
-BEFORE, AFTER = 120, 60
+BEFORE, AFTER = 200, 90
 # With the prompt beside: from the mapping to where the boot goes on.
 GOES_ON = 5
 QUICK = "init=/usr/sbin/lab-init"
