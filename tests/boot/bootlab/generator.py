@@ -21,7 +21,7 @@ class InitramfsTools:
     rooted = r"Running /scripts/local-bottom"
     slack = 0
     # What Debian's libcurl brings with it differs from release to release.
-    sizes = {"bookworm": 5e6, "trixie": 5.5e6}
+    sizes = {"bookworm": 5e6, "trixie": 5.5e6, "testing": 5.5e6}
 
     @staticmethod
     def command(version):
@@ -44,7 +44,7 @@ class Dracut:
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
     slack = 30
     # With networkd and the kernel's network, which dracut puts into no image that does not need them.
-    sizes = {"bookworm": 6.5e6, "trixie": 7e6}
+    sizes = {"bookworm": 6.5e6, "trixie": 7e6, "testing": 7e6}
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
 
     @staticmethod

@@ -8,7 +8,7 @@ import time
 import traceback
 
 from . import archive, network, typing
-from .image import PASSPHRASE
+from .image import PASSPHRASE, run
 from .machine import Machine
 from .wrong import Wrong
 
@@ -72,13 +72,26 @@ class Report:
         return text
 
 
+def _read(path):
+    """What Report.save() wrote: (how many passed, names of the others)."""
+    with open(path, encoding="utf-8") as file:
+        count, *names = file.read().splitlines()
+    return int(count), names
+
+
+def canary(files):
+    """What a release that is not out yet makes of it, which fails nothing: {name: path}."""
+    for name, path in files.items():
+        count, names = _read(path)
+        print(f"canary {name}: {count} as expected, {len(names)} not: {' '.join(names)}")
+
+
 def total(files, broken):
-    """The last lines, of what Report.save() wrote; broken: releases that could not even be prepared."""
-    passed, failed = 0, [f"{release}/preparation" for release in broken]
+    """The last lines; broken: guests that could not even be prepared."""
+    passed, failed = 0, [f"{name}/preparation" for name in broken]
     for path in files:
-        with open(path, encoding="utf-8") as file:
-            count, *names = file.read().splitlines()
-        passed += int(count)
+        count, names = _read(path)
+        passed += count
         failed += names
     if failed:
         print("failed: " + " ".join(failed))
@@ -102,13 +115,26 @@ class Boot:
         try:
             self.machine = self._start()
             try:
-                return self._judge()
+                said = self._judge()
             finally:
-                self.machine.end()
+                self.machine.end(10 if case.again else 0)
         finally:
             self._clear_fault()
             if case.undo:
                 lab.call(*case.undo)
+        return f"{said}; {self._once_more()}" if case.again else said
+
+    def _once_more(self):
+        self.machine = self._start()
+        try:
+            if not self.machine.expect(r"LAB-UP ", BEFORE + AFTER):
+                raise Wrong("it did not start once more")
+            if not self.machine.expect(rf"LAB-PREVIOUS .*\[{self.case.code}\]", 0):
+                raise Wrong("luks-cmk why --previous did not tell the code")
+        finally:
+            self.machine.end()
+            os.unlink(os.path.join(self.folder, "disk0"))
+        return "told after the next boot, too"
 
     def _clear_fault(self):
         if self.fault is not None:
@@ -134,8 +160,17 @@ class Boot:
             network.tap(tap, kind != "silent")
             nics.append((tap, f"52:54:00:00:0{index + 1}:{'0d' if kind == 'deaf' else '01'}", kind != "cut"))
         disks = [({"root": guest.image, "data": guest.data, "lvm": guest.lvm}[name], name) for name in case.disks]
+        if case.again:
+            disks = [(self._own_disk(), "root")]
         return Machine(self.folder, guest.kernel, initrd, disks, nics, append, case.options,
-                       late=case.late is not None, memory=512 if case.full_boot else 384)
+                       late=case.late is not None, memory=512 if case.full_boot else 384, keep=case.again)
+
+    def _own_disk(self):
+        """A copy of the root that may be written to; the holes in it stay."""
+        path = os.path.join(self.folder, "disk0")
+        if not os.path.exists(path):
+            run("cp", "--sparse=always", self.guest.image, path)
+        return path
 
     def _judge(self):
         case, machine = self.case, self.machine
