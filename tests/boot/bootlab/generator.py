@@ -42,7 +42,7 @@ class Dracut:
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
-    slack = 30
+    slack = 60
     # With networkd and the kernel's network, which dracut puts into no image that does not need them.
     sizes = {"bookworm": 6.5e6, "trixie": 7e6, "testing": 7e6}
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
