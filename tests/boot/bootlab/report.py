@@ -13,7 +13,7 @@ from .machine import Machine
 from .wrong import Wrong
 
 # The emulator's way there, and from the root to lab-init, on a machine that has other things to do.
-BEFORE, AFTER = 120, 60
+BEFORE, AFTER = 200, 90
 # With the prompt beside: from the mapping to where the boot goes on.
 GOES_ON = 5
 QUICK = "init=/usr/sbin/lab-init"
@@ -67,7 +67,7 @@ class Report:
     def _size(self, guest):
         added = os.path.getsize(guest.initrd) - os.path.getsize(guest.plain)
         text = f"{os.path.getsize(guest.plain) / 1e6:.1f} MB, and {added / 1e6:.2f} MB of ours"
-        if added > 5e6:
+        if added > guest.generator.sizes[guest.release]:
             raise Wrong(text)
         return text
 
@@ -191,14 +191,14 @@ class Boot:
         return said
 
     def _reach_root(self):
-        machine, bound = self.machine, self.case.bound
+        machine, bound = self.machine, self.case.bound + self.look.slack
         found = machine.expect(f"{self.look.prompt}|{self.look.rooted}", self.begin + bound)
         if not found or re.match(self.look.prompt, found[0]):
             raise Wrong("it asked for a passphrase" if found else f"not open after {bound} s")
         return f"open after {machine.age() - self.begin:.1f} s"
 
     def _reach_prompt(self):
-        machine, bound = self.machine, self.case.bound
+        machine, bound = self.machine, self.case.bound + self.look.slack
         found = machine.expect(f"{self.look.prompt}|{self.look.rooted}", self.begin + bound)
         if not found or not re.match(self.look.prompt, found[0]):
             raise Wrong("it opened by itself" if found else f"no prompt within {bound} s")
@@ -222,8 +222,8 @@ class Boot:
         if not self.machine.expect(r"^.*luks-cmk: root is open", back + AFTER):
             raise Wrong("it did not open when all was well again")
         opened = self.machine.age()
-        if not self.machine.expect(self.look.rooted, opened + GOES_ON):
-            raise Wrong(f"it was open, and did not go on within {GOES_ON} s")
+        if not self.machine.expect(self.look.rooted, opened + GOES_ON + self.look.slack):
+            raise Wrong(f"it was open, and did not go on within {GOES_ON + self.look.slack} s")
         if "cryptsetup failed" in self.machine.text:
             raise Wrong("the prompt was not ended: it got an answer")
         return (f"open {opened - back:.1f} s after all was well, "

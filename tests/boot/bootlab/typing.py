@@ -21,7 +21,7 @@ def _expect(boot, pattern, seconds, wrong):
 
 def _wait(boot):
     """Until something can be typed, and a little longer: nobody is that quick."""
-    _expect(boot, WAITING, boot.case.bound, "nobody said that something may be typed")
+    _expect(boot, WAITING, boot.case.bound + boot.look.slack, "nobody said that something may be typed")
     time.sleep(1)
 
 
@@ -31,7 +31,7 @@ def _not_shown(boot):
 
 
 def _bounded(boot):
-    if boot.machine.age() - boot.begin > boot.case.bound:
+    if boot.machine.age() - boot.begin > boot.case.bound + boot.look.slack:
         raise Wrong(f"it took {boot.machine.age() - boot.begin:.1f} s")
 
 
