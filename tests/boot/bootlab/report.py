@@ -15,7 +15,7 @@ PROMPT = r"Please unlock disk root"
 BEGIN = r"Running /scripts/local-top"
 # The emulator's way there, and from the root to lab-init, on a machine that has other things to do.
 BEFORE, AFTER = 120, 60
-# With the prompt beside: from the mapping to where the boot goes on.
+# With the prompt beside: from the mapping to where the boot goes on, after local-top and local-block.
 GOES_ON = 5
 QUICK = "init=/usr/sbin/lab-init"
 SYSTEM = "systemd.run=/usr/sbin/lab-init systemd.mask=serial-getty@ttyS0.service"
@@ -188,7 +188,7 @@ class Boot:
         if not self.machine.expect(r"^.*luks-cmk: root is open", back + AFTER):
             raise Wrong("it did not open when all was well again")
         opened = self.machine.age()
-        if not self.machine.expect(r"Running /scripts/local-bottom", opened + GOES_ON):
+        if not self.machine.expect(r"Running /scripts/local-premount", opened + GOES_ON):
             raise Wrong(f"it was open, and did not go on within {GOES_ON} s")
         if "cryptsetup failed" in self.machine.text:
             raise Wrong("the prompt was not ended: it got an answer")
