@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import termios
@@ -70,6 +71,34 @@ def askpass(machine, name):
         machine.run("rm", "-r", "/usr/lib/cryptsetup/askpass", "/usr/lib/cryptsetup/passfifo")
 
 
+# systemd-cryptsetup's question, and who waits for its answer.
+QUERY = """
+import os, socket
+folder = "/run/systemd/ask-password"
+os.makedirs(folder, exist_ok=True)
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind(folder + "/sck.1")
+with open(folder + "/ask.1", "w") as file:
+    file.write(f"[Ask]\\nPID={{os.getpid()}}\\nSocket={{folder}}/sck.1\\nId=cryptsetup:{}\\n")
+print("ready", flush=True)
+listener.settimeout(10)
+try:
+    print(listener.recv(1000).decode(), end="")
+finally:
+    os.unlink(folder + "/ask.1")
+    os.unlink(folder + "/sck.1")
+"""
+
+
+@pytest.fixture
+def device(machine, enrolled):
+    """An enrolled volume at a path that may be systemd's."""
+    path = f"/dev/shm/luks-cmk-{os.getpid()}"
+    shutil.copyfile(enrolled, path)
+    yield path
+    os.unlink(path)
+
+
 def start(machine, console, image, *words):
     table = machine.write("crypttab", f"root {image} none luks\n")
     process = machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
@@ -123,6 +152,21 @@ def test_another_prompt(machine, enrolled, console):
         finish(process)
         with pytest.raises(subprocess.TimeoutExpired):
             prompt.communicate(timeout=3)
+
+
+@pytest.mark.parametrize("asked, answered", [("{}", True), ("/dev/null", False)])
+def test_systemd(machine, device, console, asked, answered):
+    """In a systemd initrd the line goes to the question for that device, as an agent's answer."""
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start(machine, console, device)
+        query = machine.start("python3", "-c", QUERY.format(asked.format(device)))
+        assert query.stdout.readline() == b"ready\n"
+        console.type(PASSPHRASE + "\n")
+        finish(process)
+    if answered:
+        assert query.communicate(timeout=10)[0] == b"+" + PASSPHRASE.encode()
+    else:
+        assert query.communicate(timeout=40)[0] == b""
 
 
 def test_enter(machine, enrolled, console):

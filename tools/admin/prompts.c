@@ -8,14 +8,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "askpass.h"
 #include "base/io.h"
-#include "disks.h"
+#include "entry.h"
 #include "luks.h"
 #include "query.h"
 
@@ -40,16 +39,6 @@ static void nap(void)
 	(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000L * 1000 }, NULL);
 }
 
-static bool is_device_of(const struct crypttab_entry *entry, const char *device)
-{
-	_cleanup_free_ char *path = NULL;
-	struct stat ours, theirs;
-
-	return disks_resolve(entry->source, &path, NULL) == 0 && stat(path, &ours) == 0 &&
-	       stat(device, &theirs) == 0 && S_ISBLK(ours.st_mode) && S_ISBLK(theirs.st_mode) &&
-	       ours.st_rdev == theirs.st_rdev;
-}
-
 static bool is_wanted(void *data, const char *name, const char *device)
 {
 	const struct volumes *volumes = data;
@@ -57,7 +46,7 @@ static bool is_wanted(void *data, const char *name, const char *device)
 	for (size_t i = 0; i < volumes->count; i++) {
 		const struct crypttab_entry *entry = &volumes->entries[i];
 
-		if (name != NULL ? strcmp(entry->name, name) == 0 : is_device_of(entry, device))
+		if (name != NULL ? strcmp(entry->name, name) == 0 : entry_is_at(entry, device))
 			return luks_mapping_exists(entry->name) == volumes->open;
 	}
 	return false;
