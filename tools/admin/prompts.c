@@ -19,7 +19,8 @@
 #include "query.h"
 
 #define HAND_OVER_MS 30000
-#define END_MS	     3000
+/* A passphrase that was wrong may still be tried: then comes one more prompt. */
+#define END_MS	     60000
 #define LOOK_MS	     50
 /* Looks without a prompt, after which none is to come. */
 #define QUIET 6
