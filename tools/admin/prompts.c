@@ -20,8 +20,8 @@
 
 #define HAND_OVER_MS 30000
 /* A passphrase that was wrong may still be tried: then comes one more prompt. */
-#define END_MS	     60000
-#define LOOK_MS	     50
+#define END_MS	60000
+#define LOOK_MS 50
 /* Looks without a prompt, after which none is to come. */
 #define QUIET 6
 
@@ -99,6 +99,7 @@ int prompts_hand_over(const struct crypttab_entry *entries, size_t count,
 	if (pid == 0) {
 		be_alone();
 		answer_first(&volumes, passphrase);
+		explicit_bzero(passphrase->data, passphrase->max);
 		_exit(0);
 	}
 	return 0;
