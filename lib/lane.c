@@ -133,6 +133,19 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 	lane->state = LANE_ASSERTION;
 }
 
+/* 0: no request was needed; 1: it is under way; negative: lane->err. */
+static int ask_for_assertion(struct lane *lane, struct lane_run *run)
+{
+	_cleanup_http_request_ struct http_request request = { 0 };
+	struct assertion *assertion = lane->assertion;
+	struct identity *identity = &assertion->identity;
+	int r = identity->ops->request(identity, &request, &assertion->jwt, &lane->err);
+	if (r <= 0)
+		return r;
+	r = http_start(run->http, &request, run->deadline_ms, &assertion->call, &lane->err);
+	return r < 0 ? r : 1;
+}
+
 /* 0: the JWT is there; 1: not yet; negative: lane->err. */
 static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_retry_after)
 {
@@ -140,14 +153,8 @@ static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_r
 	struct identity *identity = &assertion->identity;
 	if (assertion->jwt.len > 0)
 		return 0;
-	if (!assertion->call) {
-		_cleanup_http_request_ struct http_request request = { 0 };
-		int r = identity->ops->request(identity, &request, &assertion->jwt, &lane->err);
-		if (r <= 0)
-			return r;
-		r = http_start(run->http, &request, run->deadline_ms, &assertion->call, &lane->err);
-		return r < 0 ? r : 1;
-	}
+	if (!assertion->call)
+		return ask_for_assertion(lane, run);
 	if (!http_call_finished(assertion->call))
 		return 1;
 
@@ -155,11 +162,11 @@ static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_r
 	int r = http_call_result(assertion->call, &reply, &lane->err);
 	if (r == 0)
 		r = identity->ops->reply(identity, &reply, &assertion->jwt, &lane->err);
-	note_step(run, "identity", identity->metadata, assertion->call,
+	note_step(run, "identity", identity->address, assertion->call,
 		  r < 0 ? lane->err.code : CMK_OK);
 	*ret_retry_after = reply.retry_after_ms;
 	drop_call(&assertion->call);
-	return r;
+	return r > 0 ? ask_for_assertion(lane, run) : r;
 }
 
 static void step_assertion(struct lane *lane, struct lane_run *run)

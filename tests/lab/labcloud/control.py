@@ -93,7 +93,7 @@ def set(cloud, name, value: int):
 
 @verb
 def listen(cloud, service, on: bool = True):
-    """SERVICE metadata or https: not listening means that connections are refused"""
+    """SERVICE metadata, https or arc: not listening means that connections are refused"""
     cloud.listen(service, on)
 
 

@@ -136,6 +136,7 @@ class Model:
         self.apps = {}
         self.identities = {}
         self.issuers = {}
+        self.google_account = None  # of the machine, if it is one of Google Cloud
         self.vaults = {}  # host without port: Vault
         self.settings = {"access_token_seconds": 3599, "assertion_seconds": 86400,
                          "clock_offset": 0}
