@@ -13,9 +13,10 @@ from .verbs import VERBS, signature, verb
 
 
 @verb
-def customer_create(cloud, name, kind: str = "vault", size: int = 2048, cloud_name: str = None):
+def customer_create(cloud, name, kind: str = "vault", size: int = 2048, cloud_name: str = None,
+                    kty: str = "RSA"):
     """tenant, consent, vault NAME with key "disk", and the grant, all at once"""
-    return customer(cloud, name, kind, size, cloud_name)
+    return customer(cloud, name, kind, size, cloud_name, kty)
 
 
 @verb

@@ -14,12 +14,12 @@ def provider(cloud, cloud_name=None):
             "identity_client_id": identity["client_id"], "identity_principal_id": identity["principal_id"]}
 
 
-def customer(cloud, name, kind="vault", size=2048, cloud_name=None):
+def customer(cloud, name, kind="vault", size=2048, cloud_name=None, kty="RSA"):
     """The customer's side: tenant, consent, vault, key "disk", grant."""
     tenant = verbs.tenant_create(cloud, name, cloud_name)
     principal = verbs.consent(cloud, name)
     vault = keyverbs.vault_create(cloud, name, name, kind)
-    key = keyverbs.key_create(cloud, f"{name}/disk", size)
+    key = keyverbs.key_create(cloud, f"{name}/disk", size, kty)
     keyverbs.grant(cloud, name)
     return {"tenant_id": tenant["tenant_id"], "principal_id": principal["principal_id"],
             "vault": vault["url"], "key": key["url"], "key_version": key["version"], "kid": key["kid"]}
