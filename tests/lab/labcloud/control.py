@@ -7,16 +7,22 @@ import signal
 
 from . import faults as fault_kinds
 from .http1 import json_reply
-from .scenario import basic, customer
+from .scenario import basic, customer, provider
 from .util import LabError
 from .verbs import VERBS, signature, verb
 
 
 @verb
+def provider_create(cloud, name, cloud_name: str = None):
+    """another provider: tenant, application and identity NAME, and the trust between them"""
+    return provider(cloud, cloud_name, name, name, name)
+
+
+@verb
 def customer_create(cloud, name, kind: str = "vault", size: int = 2048, cloud_name: str = None,
-                    kty: str = "RSA"):
+                    kty: str = "RSA", app: str = None):
     """tenant, consent, vault NAME with key "disk", and the grant, all at once"""
-    return customer(cloud, name, kind, size, cloud_name, kty)
+    return customer(cloud, name, kind, size, cloud_name, kty, app)
 
 
 @verb
