@@ -20,6 +20,8 @@
 
 /* A program that has to ask somebody far away does that in less. */
 #define RUN_MAX_MS 15000
+/* When it is asked again, if it could not. */
+#define AGAIN_AFTER_MS 1000
 /* What it complains about is shown up to here. */
 #define SAID_MAX 200
 #define STRAY	 (S_IWGRP | S_IWOTH)
@@ -262,13 +264,12 @@ static int judge(const struct identity *identity, const struct run *run, int r, 
 		why[0] ? ": " : "", why);
 }
 
-static int run_program(struct identity *identity, struct secret *out, struct cmk_err *err)
+static int run_program(struct identity *identity, int64_t deadline_ms, struct secret *out,
+		       struct cmk_err *err)
 {
 	_cleanup_secret_ struct secret said = { 0 };
-	int64_t most = (int64_t)identity->timeout * 1000;
-	struct run run = { .out = -1, .said = -1 };
+	struct run run = { .out = -1, .said = -1, .deadline_ms = deadline_ms };
 
-	run.deadline_ms = io_now_ms() + (most < RUN_MAX_MS ? most : RUN_MAX_MS);
 	if (secret_init(out, IDENTITY_JWT_MAX + IDENTITY_BLANK_MAX) < 0 ||
 	    secret_init(&said, SAID_MAX) < 0)
 		return cmk_err_errno(err, CMK_SYSTEM, ENOMEM, "%s cannot be listened to",
@@ -283,6 +284,25 @@ static int run_program(struct identity *identity, struct secret *out, struct cmk
 	return judge(identity, &run, r, &said, err);
 }
 
+/* At boot, the agent that the program asks may come up a moment later. */
+static int run_until_it_can(struct identity *identity, struct cmk_err *err)
+{
+	int64_t most = (int64_t)identity->timeout * 1000;
+	int64_t deadline_ms = io_now_ms() + (most < RUN_MAX_MS ? most : RUN_MAX_MS);
+
+	for (;;) {
+		struct cmk_err this = { 0 };
+		int r = run_program(identity, deadline_ms, &identity->held, &this);
+		if (r == 0 || this.code != CMK_SERVICE_DOWN ||
+		    io_now_ms() + AGAIN_AFTER_MS >= deadline_ms) {
+			if (r < 0 && err)
+				*err = this;
+			return r;
+		}
+		(void)poll(NULL, 0, AGAIN_AFTER_MS);
+	}
+}
+
 static int exec_prepare(struct identity *identity, struct cmk_err *err)
 {
 	if (identity->path[0] != '/')
@@ -291,7 +311,7 @@ static int exec_prepare(struct identity *identity, struct cmk_err *err)
 			       "set program in [identity] to an absolute path");
 	int r = check_path(identity->path, err);
 	if (r == 0)
-		r = run_program(identity, &identity->held, err);
+		r = run_until_it_can(identity, err);
 	if (r == 0 && !identity_trim_jwt(&identity->held))
 		r = cmk_err(err, CMK_IDENTITY, "%s printed no JWT; correct it", identity->path);
 	return r;

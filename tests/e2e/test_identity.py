@@ -354,6 +354,13 @@ def test_program_output(machine, enrolled, program, output):
     machine.opens_by_passphrase(enrolled)
 
 
+def test_program_that_can_later(machine, enrolled, program):
+    """Its agent comes up a moment after it was first asked."""
+    program(f"echo >> {NOTES}/runs; [ $(wc -l < {NOTES}/runs) = 3 ] || exit 75")
+    assert machine.opens(enrolled).seconds > 2
+    assert notes_of(machine, "runs") == "\n" * 3
+
+
 def test_program_leaves_nothing(machine, enrolled, program):
     """What it started ends with it, whether it was good or not."""
     for script in ("sleep 987 >/dev/null 2>&1 &", "sleep 987 & sleep 60"):
