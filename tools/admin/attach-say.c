@@ -6,8 +6,10 @@
 #include "attach-say.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -19,6 +21,7 @@
 #define KMSG_ERROR  "<11>luks-cmk: "
 #define KMSG_DEBUG  "<15>luks-cmk: "
 #define LEVEL_ERROR 3
+#define PRINTK_MAX  64
 
 void attach_note(const char *format, ...)
 {
@@ -46,13 +49,15 @@ static bool log_to_kernel(const struct attach_report *report, const char *prefix
 /* Whether the kernel prints errors on the console: proc_sys_kernel(5), printk, its first number. */
 static bool kernel_shows_errors(void)
 {
-	FILE *file = fopen("/proc/sys/kernel/printk", "re");
+	_cleanup_secret_ struct secret file = { 0 };
+	char *numbers;
 	int level = 0;
-	bool known = file != NULL && fscanf(file, "%d", &level) == 1;
 
-	if (file != NULL)
-		(void)fclose(file);
-	return known && level > LEVEL_ERROR;
+	if (io_read_file("/proc/sys/kernel/printk", PRINTK_MAX, false, &file) < 0)
+		return false;
+	numbers = (char *)file.data;
+	numbers[strcspn(numbers, " \t\n")] = '\0';
+	return option_number(numbers, INT_MAX, &level) && level > LEVEL_ERROR;
 }
 
 /* One line, whole: a console has other writers. */
