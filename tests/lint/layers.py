@@ -14,7 +14,7 @@ LAYERS = [
     ("net", ["lib/net/*"]),
     ("identity", ["lib/identity/*"]),
     ("vault", ["lib/vault/*"]),
-    ("unlock", ["lib/unlock.?", "lib/lane.?", "lib/backoff.?", "lib/cache.?"]),
+    ("unlock", ["lib/unlock.?", "lib/assertion.?", "lib/lane.?", "lib/backoff.?", "lib/cache.?"]),
     ("host", ["lib/ask.?", "lib/describe.?", "lib/record.?", "lib/unwrap.?"]),
     ("plugin", ["lib/plugin/*"]),
     ("helper", ["tools/helper/*"]),

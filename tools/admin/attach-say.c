@@ -138,8 +138,8 @@ void attach_waiting(struct attach_report *report, const char *what, uint32_t sec
 	if (seconds != CONFIG_TIMEOUT_FOREVER)
 		(void)snprintf(bound, sizeof(bound), "up to %u s", seconds);
 	(void)snprintf(text, sizeof(text), "%s (%s)%s", what, bound,
-		       report->typing ? "; type the passphrase, or Enter for the prompt" : "");
-	report->typing = false;
+		       report->hint != NULL ? report->hint : "");
+	report->hint = NULL;
 	splash_say(report->splash, text);
 	line(report, "%s", text);
 }

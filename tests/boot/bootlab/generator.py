@@ -19,6 +19,7 @@ class InitramfsTools:
     begin = r"Running /scripts/local-top"
     prompt = r"Please unlock disk root"
     rooted = r"Running /scripts/local-bottom"
+    goes_on = r"Running /scripts/local-premount"
     slack = 0
     # What Debian's libcurl brings with it differs from release to release.
     sizes = {"bookworm": 5e6, "trixie": 5.5e6, "testing": 5.5e6}
@@ -46,6 +47,7 @@ class Dracut:
     # With networkd and the kernel's network, which dracut puts into no image that does not need them.
     sizes = {"bookworm": 6.5e6, "trixie": 7e6, "testing": 7e6}
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
+    goes_on = rooted
 
     @staticmethod
     def command(version):
@@ -67,7 +69,7 @@ class DracutPlain(Dracut):
     packages = (*Dracut.packages, "klibc-utils")
     begin = r"luks-cmk: "
     prompt = r"Enter passphrase for /dev/"
-    rooted = r"LAB-ROOT"
+    rooted = goes_on = r"LAB-ROOT"
 
     @staticmethod
     def command(version):

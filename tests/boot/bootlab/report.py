@@ -14,7 +14,7 @@ from .wrong import Wrong
 
 # The emulator's way there, and from the root to lab-init, on a machine that has other things to do.
 BEFORE, AFTER = 200, 90
-# With the prompt beside: from the mapping to where the boot goes on.
+# With the prompt beside: from the mapping to where the boot goes on, after the scripts that ask.
 GOES_ON = 5
 QUICK = "init=/usr/sbin/lab-init"
 SYSTEM = "systemd.run=/usr/sbin/lab-init systemd.mask=serial-getty@ttyS0.service"
@@ -222,7 +222,7 @@ class Boot:
         if not self.machine.expect(r"^.*luks-cmk: root is open", back + AFTER):
             raise Wrong("it did not open when all was well again")
         opened = self.machine.age()
-        if not self.machine.expect(self.look.rooted, opened + GOES_ON + self.look.slack):
+        if not self.machine.expect(self.look.goes_on, opened + GOES_ON + self.look.slack):
             raise Wrong(f"it was open, and did not go on within {GOES_ON + self.look.slack} s")
         if "cryptsetup failed" in self.machine.text:
             raise Wrong("the prompt was not ended: it got an answer")

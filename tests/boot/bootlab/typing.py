@@ -6,9 +6,9 @@ import time
 from .image import PASSPHRASE
 from .wrong import Wrong
 
-WAITING = r"luks-cmk: asking .*; type the passphrase, or Enter for the prompt"
+WAITING = r"luks-cmk: (asking|waiting) .*; type the passphrase, or Enter for the prompt"
 # From the last key to the prompt, or to the root that it opens; and the patience with half a line.
-AT_ONCE, PATIENCE = 8, 10
+AT_ONCE, PATIENCE = 15, 10
 
 
 def _expect(boot, pattern, seconds, wrong):
