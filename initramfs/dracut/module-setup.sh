@@ -92,13 +92,16 @@ add_systemd() {
 	local unit
 	inst_simple "$boot/dracut/boot" /lib/luks-cmk/boot
 	inst_simple "$boot/dracut/network" /lib/luks-cmk/network
-	for unit in luks-cmk-boot.service systemd-cryptsetup@.service.d/luks-cmk.conf; do
+	for unit in luks-cmk-boot.service systemd-{cryptsetup@,networkd}.service.d/luks-cmk.conf; do
 		inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
 	done
 	if dracut_module_included systemd-networkd; then
 		inst_simple "$boot/dracut/zz-luks-cmk.network" "$systemdnetwork/zz-luks-cmk.network"
 	fi
-	if dracut_module_included network-legacy; then : >"$initdir/lib/luks-cmk/legacy"; fi
+	if dracut_module_included network-legacy; then
+		unit=systemd-networkd.service.d/luks-cmk-legacy.conf
+		inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
+	fi
 	# dracut's queue would give up while the vault is waited for.
 	inst_hook initqueue/timeout 01 "$boot/dracut/patience.sh"
 }
