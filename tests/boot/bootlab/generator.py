@@ -5,6 +5,8 @@ OUT = "/run/initrd"
 EPOCH = ["env", "SOURCE_DATE_EPOCH=1700000000"]
 # Of the emulator: this machine, where images are made, has others.
 DRIVERS = "virtio_blk virtio_pci virtio_net"
+# What the next kernel will be started with.
+GRUB = ("etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1 vlan=vlan7:eth0"\n')
 
 
 class InitramfsTools:
@@ -14,6 +16,10 @@ class InitramfsTools:
     ours = ("usr/share/initramfs-tools/hooks/luks-cmk", "usr/share/initramfs-tools/scripts/*/luks-cmk",
             "usr/share/initramfs-tools/scripts/*/cmk-luks")
     settings = {"etc/initramfs-tools/conf.d/resume": "RESUME=none\n"}
+    # Images beside the plain one: their names, and a file that is there while they are made.
+    others = (("initrd-grub", *GRUB), ("initrd-ipv6", "etc/initramfs-tools/luks-cmk.conf", "LUKS_CMK_IPV6=y\n"),
+              ("initrd-dep", "etc/initramfs-tools/conf.d/modules",
+               "MODULES=dep\n"))
     begin = r"Running /scripts/local-top"
     prompt = r"Please unlock disk root"
     rooted = r"Running /scripts/local-bottom"
@@ -34,6 +40,7 @@ class Dracut:
     packages = ("dracut", "dracut-network", "procps")
     ours = ("usr/lib/dracut/modules.d/*luks-cmk",)
     settings = {}
+    others = (("initrd-grub", *GRUB),)
     begin = r"Starting .*luks-cmk-boot\.service|Starting .*Opening of the volumes"
     prompt = r"Please enter passphrase for disk"
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
