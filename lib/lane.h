@@ -18,7 +18,7 @@
 
 /* One finished request, for `luks-cmk check`. */
 struct unlock_step {
-	const char *name; /* "identity", "sign-in", "key", "unwrap" */
+	const char *name; /* "identity", "sign-in", "key", "wrap", "unwrap" */
 	char host[CONFIG_HOST_MAX];
 	int64_t ms;
 	enum cmk_code code;
@@ -52,6 +52,7 @@ enum lane_state {
 	LANE_ASSERTION, /* holds its lock from here to the end of LANE_SIGN_IN */
 	LANE_SIGN_IN,
 	LANE_DESCRIBE,
+	LANE_WRAP, /* where only the vault can */
 	LANE_UNWRAP,
 	LANE_DONE,
 	LANE_FAILED,
@@ -84,4 +85,13 @@ int64_t lane_wake(const struct lane *lane);
 /* Whether it has met its first failure or its end: then the next wrapping need not wait any longer. */
 bool lane_troubled(const struct lane *lane);
 void lane_done(struct lane *lane);
+void lane_note_step(struct lane_run *run, const char *name, const char *host,
+		    const struct http_call *call, enum cmk_code code);
+
+/*
+ * assertion.c: 0: the JWT is there; 1: not yet; negative: err. ret_retry_after is the service's wish, as in
+ * struct http_reply.
+ */
+int assertion_get(struct assertion *assertion, struct lane_run *run, int64_t *ret_retry_after,
+		  struct cmk_err *err);
 void assertion_done(struct assertion *assertion);

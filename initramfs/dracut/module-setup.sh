@@ -19,18 +19,23 @@ add_file() {
 }
 
 # shellcheck source=initramfs/contents
-. "${dracutsysrootdir}$boot/contents"
+. "$boot/contents"
 
-# The devices of this initrd; of an image for any machine, all of this one.
+# The devices that this initrd opens; of an image for any machine, all of this one.
 volumes() {
-	local device
-	if [[ $hostonly ]]; then
-		for device in "${!host_fs_types[@]}"; do
-			[[ ${host_fs_types[$device]} != crypto_LUKS ]] || echo "$device"
-		done
-	else
+	local device options
+	if [[ ! $hostonly ]]; then
 		blkid -t TYPE=crypto_LUKS -o device
+		return
 	fi
+	for device in "${!host_fs_types[@]}"; do
+		[[ ${host_fs_types[$device]} != crypto_LUKS ]] || echo "$device"
+	done
+	[[ -e /etc/crypttab ]] || return 0
+	while read -r _ device _ options; do
+		[[ ,$options, != *,x-initrd.attach,* && ,$options, != *,force,* ]] || blkid -l -t "$device" -o device ||
+			echo "$device"
+	done </etc/crypttab
 }
 
 enrolled() {
@@ -54,18 +59,12 @@ check() {
 	esac
 }
 
-# Whoever configures the network in the initrd already; systemd's own else, which needs no word on the
-# command line. Without systemd there is network-legacy.
+# systemd's networkd needs no word on the kernel's command line. Who else is in the image, configures what the command
+# line says. Without systemd we bring our own network.
 depends() {
-	local module
 	echo crypt
-	for module in network-manager connman network-legacy; do
-		if dracut_module_included "$module"; then
-			echo network
-			return 0
-		fi
-	done
-	if dracut_module_included systemd; then echo systemd-networkd; else echo network-legacy; fi
+	dracut_module_included systemd || return 0
+	if [[ -x $systemdutildir/systemd-networkd ]]; then echo systemd-networkd; else echo network; fi
 }
 
 installkernel() {
@@ -99,18 +98,27 @@ add_systemd() {
 	if dracut_module_included systemd-networkd; then
 		inst_simple "$boot/dracut/zz-luks-cmk.network" "$systemdnetwork/zz-luks-cmk.network"
 	fi
-	inst_hook pre-pivot 90 "$boot/dracut/end.sh"
+	if dracut_module_included network-legacy; then : >"$initdir/lib/luks-cmk/legacy"; fi
+	# dracut's queue would give up while the vault is waited for.
+	inst_hook initqueue/timeout 01 "$boot/dracut/patience.sh"
+}
+
+# Without systemd the network is ours: no other of dracut's is bounded.
+add_plain() {
+	local file
+	[[ -x /usr/lib/klibc/bin/ipconfig ]] || fail "no DHCP client for an initrd without systemd; install klibc-utils"
+	inst_simple /usr/lib/klibc/bin/ipconfig /bin/ipconfig
+	for file in /lib/klibc-*.so; do inst_simple "$file"; done
+	inst_simple "$boot/initramfs-tools/network" /lib/luks-cmk/network
+	inst_hook initqueue/settled 01 "$boot/dracut/settled.sh"
 }
 
 install() {
 	add_programs
 	inst_simple "$boot/functions" /lib/luks-cmk/functions
-	if dracut_module_included systemd; then
-		add_systemd
-	else
-		inst_simple "$boot/dracut/network-legacy" /lib/luks-cmk/network
-		inst_hook initqueue/settled 01 "$boot/dracut/settled.sh"
-	fi
+	inst_simple "$boot/network-up" /lib/luks-cmk/network-up
+	if dracut_module_included systemd; then add_systemd; else add_plain; fi
+	inst_hook pre-pivot 90 "$boot/dracut/end.sh"
 	add_configuration
 	add_roots "$initdir"
 }

@@ -214,6 +214,11 @@ int spawn_ask(const char *path, const struct secret *question, size_t answer_max
 	return 0;
 }
 
+int spawn_start(const char *const argv[], pid_t *ret_pid)
+{
+	return start(argv, -1, false, ret_pid);
+}
+
 int spawn_run(const char *const argv[], int64_t timeout_ms)
 {
 	int64_t deadline_ms = io_now_ms() + timeout_ms;

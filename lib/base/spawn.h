@@ -3,6 +3,8 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/secret.h"
 
@@ -22,8 +24,12 @@ int spawn_ask(const char *path, const struct secret *question, size_t answer_max
 	      struct secret *ret_answer, int *ret_status);
 
 /*
- * Runs a program (argv[0] is absolute) in the same surroundings, but without a socket and with its standard
- * error on /dev/null. One that has not ended in time is killed: -ETIMEDOUT. Its exit status; -EINTR if a
+ * Starts a program (argv[0] is absolute) in the same surroundings, but without a socket and with its standard
+ * error on /dev/null. The child is the caller's to collect. 0, or -errno as above.
+ */
+int spawn_start(const char *const argv[], pid_t *ret_pid);
+/*
+ * The same, and waits for its end. One that has not ended in time is killed: -ETIMEDOUT. Its exit status; -EINTR if a
  * signal ended it; -ECHILD where the host collected it; other -errno as above.
  */
 int spawn_run(const char *const argv[], int64_t timeout_ms);

@@ -33,8 +33,11 @@ static bool is_under(const char *host, const char *suffix)
 
 static int check_algorithm(const struct token_wrapping *wrapping, struct cmk_err *err)
 {
-	if (strcmp(wrapping->alg, "RSA-OAEP-256") == 0 || strcmp(wrapping->alg, "RSA-OAEP") == 0)
-		return 0;
+	static const char *const known[] = { "RSA-OAEP-256", "RSA-OAEP", "A256KW" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(wrapping->alg, known[i]) == 0)
+			return 0;
 	if (strcmp(wrapping->alg, "RSA1_5") == 0)
 		return cmk_err(
 			err, CMK_TOKEN,
@@ -108,10 +111,9 @@ static int warm_vault(const struct vault_target *target, struct http_request *re
 	return 0;
 }
 
-/* Address and the headers of every authorised request. 0, -ENOMEM or -ENOBUFS. */
-static int begin_request(const struct vault_target *target,
-			 const struct vault_credential *credential, const char *operation,
-			 struct http_request *ret)
+int azure_begin_request(const struct vault_target *target,
+			const struct vault_credential *credential, const char *operation,
+			struct http_request *ret)
 {
 	int len = snprintf(ret->url, sizeof(ret->url), "%s%s?api-version=" AZURE_API_VERSION,
 			   target->wrapping.key, operation);
@@ -127,7 +129,7 @@ static int begin_request(const struct vault_target *target,
 	return r;
 }
 
-static int cannot_build(const struct vault_target *target, int errnum, struct cmk_err *err)
+int azure_cannot_build(const struct vault_target *target, int errnum, struct cmk_err *err)
 {
 	return cmk_err_errno(err, CMK_SYSTEM, errnum, "the request to %s cannot be made",
 			     target->host);
@@ -145,8 +147,8 @@ static int describe_request(const struct vault_target *target,
 			    struct cmk_err *err)
 {
 	ret->method = HTTP_GET;
-	int r = begin_request(target, credential, "", ret);
-	return r < 0 ? cannot_build(target, -r, err) : 0;
+	int r = azure_begin_request(target, credential, "", ret);
+	return r < 0 ? azure_cannot_build(target, -r, err) : 0;
 }
 
 static int unwrap_body(const struct token_wrapping *wrapping, struct secret *ret)
@@ -176,12 +178,12 @@ static int unwrap_request(const struct vault_target *target,
 			  struct cmk_err *err)
 {
 	ret->method = HTTP_POST;
-	int r = begin_request(target, credential, "/unwrapkey", ret);
+	int r = azure_begin_request(target, credential, "/unwrapkey", ret);
 	if (r == 0)
 		r = http_request_header(ret, "Content-Type", JSON_CONTENT, NULL);
 	if (r == 0)
 		r = unwrap_body(&target->wrapping, &ret->body);
-	return r < 0 ? cannot_build(target, -r, err) : 0;
+	return r < 0 ? azure_cannot_build(target, -r, err) : 0;
 }
 
 struct unwrapped {
@@ -244,6 +246,8 @@ const struct vault_ops vault_azure = {
 	.describe_request = describe_request,
 	.describe_reply = azure_describe_reply,
 	.wrap = azure_wrap,
+	.wrap_request = azure_wrap_request,
+	.wrap_reply = azure_wrap_reply,
 	.unwrap_request = unwrap_request,
 	.unwrap_reply = unwrap_reply,
 };

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import termios
@@ -70,6 +71,34 @@ def askpass(machine, name):
         machine.run("rm", "-r", "/usr/lib/cryptsetup/askpass", "/usr/lib/cryptsetup/passfifo")
 
 
+# systemd-cryptsetup's question, and who waits for its answer.
+QUERY = """
+import os, socket
+folder = "/run/systemd/ask-password"
+os.makedirs(folder, exist_ok=True)
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind(folder + "/sck.1")
+with open(folder + "/ask.1", "w") as file:
+    file.write(f"[Ask]\\nPID={{os.getpid()}}\\nSocket={{folder}}/sck.1\\nId=cryptsetup:{}\\n")
+print("ready", flush=True)
+listener.settimeout(10)
+try:
+    print(listener.recv(1000).decode(), end="")
+finally:
+    os.unlink(folder + "/ask.1")
+    os.unlink(folder + "/sck.1")
+"""
+
+
+@pytest.fixture
+def device(machine, enrolled):
+    """An enrolled volume at a path that may be systemd's."""
+    path = f"/dev/shm/luks-cmk-{os.getpid()}"
+    shutil.copyfile(enrolled, path)
+    yield path
+    os.unlink(path)
+
+
 def start(machine, console, image, *words):
     table = machine.write("crypttab", f"root {image} none luks\n")
     process = machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
@@ -123,6 +152,21 @@ def test_another_prompt(machine, enrolled, console):
         finish(process)
         with pytest.raises(subprocess.TimeoutExpired):
             prompt.communicate(timeout=3)
+
+
+@pytest.mark.parametrize("asked, answered", [("{}", True), ("/dev/null", False)])
+def test_systemd(machine, device, console, asked, answered):
+    """In a systemd initrd the line goes to the question for that device, as an agent's answer."""
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start(machine, console, device)
+        query = machine.start("python3", "-c", QUERY.format(asked.format(device)))
+        assert query.stdout.readline() == b"ready\n"
+        console.type(PASSPHRASE + "\n")
+        finish(process)
+    if answered:
+        assert query.communicate(timeout=10)[0] == b"+" + PASSPHRASE.encode()
+    else:
+        assert query.communicate(timeout=40)[0] == b""
 
 
 def test_enter(machine, enrolled, console):
@@ -253,6 +297,60 @@ def test_first_signal(machine, enrolled, console):
     assert process.returncode == -signal.SIGTERM
     console.check_restored()
     assert machine.run("pgrep", "-f", "^sleep 62").status == 1
+
+
+PLYMOUTH = """#!/bin/sh
+printf '%s\\n' "$*" >>/run/plymouth.log
+case $1 in watch-keystroke) exec sleep 63 ;; esac
+"""
+
+
+@pytest.fixture
+def plymouth(machine):
+    """One that runs, and that nobody presses a key at. What it was asked for."""
+    fake = machine.write("plymouth", PLYMOUTH)
+    assert machine.run("sh", "-c", f"install -m 755 {fake} /usr/bin/plymouth").status == 0
+
+    def log():
+        with open(machine.inside("/run/plymouth.log"), encoding="utf-8") as file:
+            return file.read().replace("--keys=\n\n", "--keys=Enter\n").splitlines()
+    yield log
+    machine.run("rm", "/usr/bin/plymouth", "/run/plymouth.log")
+
+
+def start_plymouth(machine, console, image, *words):
+    table = machine.write("crypttab", f"root {image} none luks\n")
+    return machine.start("luks-cmk", "attach", "--boot", "--dry-run", "--crypttab", table, "--cmdline",
+                         machine.write("cmdline", "quiet\n"), "--console", console.path, *words)
+
+
+def test_plymouth(machine, enrolled, console, plymouth):
+    """The same two lines on the splash screen; the one that is no longer true is taken away."""
+    waiting = "--text=asking contoso.vault.azure.net for the key of root (up to 60 s); Enter brings the prompt"
+    out, _ = finish(start_plymouth(machine, console, enrolled))
+    assert "root would open" in out and not console.is_quiet()
+    begin = ["--ping", "watch-keystroke --keys=Enter", f"display-message {waiting}", f"hide-message {waiting}"]
+    assert plymouth() == begin
+    machine.run("rm", "/run/plymouth.log")
+    machine.lab.key_disable("contoso/disk")
+    _, err = finish(start_plymouth(machine, console, enrolled))
+    failure = err.strip().removeprefix("luks-cmk: ")
+    assert failure.startswith("root: ") and "[key-disabled]" in failure
+    assert plymouth() == [*begin, f"display-message --text={failure}"]
+    assert machine.run("pgrep", "-f", "^sleep 63").status == 1
+
+
+def test_plymouth_enter(machine, enrolled, console, plymouth):
+    """Plymouth has the keyboard: it is asked for Enter, and the console is left alone."""
+    with machine.lab.fault("blackhole", service="vault"):
+        process = start_plymouth(machine, console, enrolled, "--timeout", "3")
+        assert b"; Enter brings the prompt" in process.stdout.readline() and not console.is_quiet()
+        machine.run("sh", "-c", "sed -i s/exec.sleep.63/:/ /usr/bin/plymouth; pkill -f '^sleep 63'")
+        _, err = process.communicate(timeout=90)
+        assert process.returncode == 4 and b"[timeout]" in err  # it has died: that was no key
+        process = start_plymouth(machine, console, enrolled)
+        out, err = finish(process)
+        assert process.returncode == 4 and "root is left to the passphrase" in out and not err
 
 
 def test_no_terminal(machine, enrolled):

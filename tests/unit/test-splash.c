@@ -2,7 +2,9 @@
 /* Plymouth, played by a script that notes what it was asked for. */
 #include "rows.h"
 
+#include <errno.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -76,21 +78,42 @@ static void test_say(void **state)
 	}
 }
 
+static void test_watch(void **state)
+{
+	struct stage stage;
+	struct splash splash = { .program = stage.program };
+	pid_t pid = -1;
+	int status = -1;
+	char log[256];
+
+	(void)state;
+	stage_open(&stage, "exit 0");
+	assert_true(splash_present(&splash));
+	assert_int_equal(splash_watch(&splash, &pid), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	stage_close(&stage, log, sizeof(log));
+	assert_string_equal(log, "--ping,watch-keystroke,--keys=\n,");
+}
+
 static void test_none(void **state)
 {
 	struct splash splash = { .program = "/nonexistent/plymouth" };
+	pid_t pid;
 
 	(void)state;
 	splash_say(NULL, "asking");
 	splash_hide(NULL);
 	splash_say(&splash, "asking");
 	splash_hide(&splash);
-	assert_false(splash.present);
+	assert_false(splash_present(&splash) || splash_present(NULL));
+	assert_int_equal(splash_watch(&splash, &pid), -ENOENT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_say),
+					    cmocka_unit_test(test_watch),
 					    cmocka_unit_test(test_none) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/spawn.h"
 #include "tools/admin/typed.h"
 
 static void test_keys(void **state)
@@ -194,6 +195,41 @@ static void test_cut(void **state)
 	assert_false(typed_entered(&typed));
 }
 
+/* Where the terminal is somebody else's, a program tells of Enter. */
+static void test_watcher(void **state)
+{
+	static const struct {
+		const char *script;
+		bool entered;
+		bool there; /* it still watches */
+	} rows[] = {
+		{ "exit 0", true, false },
+		{ "exit 1", false, false },
+		{ "kill -9 $$", false, false },
+		{ "exec sleep 60", false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *const argv[] = { "/bin/sh", "-c", rows[i].script, NULL };
+		_cleanup_typed_ struct typed typed = TYPED_INIT;
+		pid_t pid;
+
+		assert_int_equal(spawn_start(argv, &pid), 0);
+		typed_watch(&typed, pid);
+		CHECK_INT(rows[i].script, typed_fd(&typed), -1);
+		for (int j = 0; j < 50 && typed.watcher != 0; j++) {
+			(void)usleep(10000);
+			typed_receive(&typed);
+		}
+		CHECK_INT(rows[i].script, typed_entered(&typed), rows[i].entered);
+		CHECK_INT(rows[i].script, typed.watcher != 0, rows[i].there);
+		CHECK(rows[i].script, !typed_is_busy(&typed, io_now_ms()));
+		typed_release(&typed);
+		CHECK_INT(rows[i].script, kill(pid, 0), -1);
+	}
+}
+
 /* cmocka catches the others itself. A signal that ends the process gives the terminal back; one that ends its child does not. */
 static void test_signals(void **state)
 {
@@ -236,7 +272,7 @@ int main(void)
 		cmocka_unit_test(test_keys),	cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_nobody),	cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_before),	cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_watcher), cmocka_unit_test(test_signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,23 @@ static int run_first(const char *program, struct attach_settings *settings,
 	return 0;
 }
 
+/* Opens what can be typed at; what to say of it, or NULL. */
+static const char *take_keys(const char *console, struct splash *splash, struct typed *typed)
+{
+	pid_t watcher;
+
+	if (splash_present(splash)) {
+		if (splash_watch(splash, &watcher) < 0)
+			return NULL;
+		typed_watch(typed, watcher);
+		return "; Enter brings the prompt";
+	}
+	typed_open(typed, console);
+	return typed_fd(typed) >= 0 || typed_entered(typed)
+		       ? "; type the passphrase, or Enter for the prompt"
+		       : NULL;
+}
+
 int attach_boot(const struct attach_boot *boot, const struct crypttab_entry *entries, size_t count,
 		struct attach_settings *settings, struct attach_report *report, struct cmk_err *err)
 {
@@ -104,9 +121,8 @@ int attach_boot(const struct attach_boot *boot, const struct crypttab_entry *ent
 	if (flags == NULL)
 		return -ENOMEM;
 	if (boot->console != NULL)
-		typed_open(&typed, boot->console);
+		report->hint = take_keys(boot->console, &splash, &typed);
 	settings->typed = &typed;
-	report->typing = typed.fd >= 0;
 	report->left = flags;
 	report->splash = &splash;
 	r = boot->first != NULL ? run_first(boot->first, settings, report) : 0;

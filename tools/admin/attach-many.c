@@ -44,33 +44,6 @@ static void say(struct many *many, struct attach_job *job)
 	many->say(many->data, &job->last);
 }
 
-static size_t count_running(const struct many *many)
-{
-	size_t running = 0;
-
-	for (size_t i = 0; i < many->count; i++)
-		running += many->jobs[i].pid != 0;
-	return running;
-}
-
-static bool is_over(const struct many *many)
-{
-	for (size_t i = 0; i < many->count; i++) {
-		if (!attach_job_is_over(&many->jobs[i]))
-			return false;
-	}
-	return true;
-}
-
-static bool has_failed(const struct many *many)
-{
-	for (size_t i = 0; i < many->count; i++) {
-		if (many->jobs[i].last.phase == ATTACH_FAILED)
-			return true;
-	}
-	return false;
-}
-
 /* What is being done is to end now: by a signal, or by somebody who would rather type a passphrase. */
 static bool is_stopped(const struct many *many)
 {
@@ -96,7 +69,7 @@ static void start(struct many *many, struct attach_job *job, int64_t now_ms)
 /* Jobs without a process: they wait for their device, then for their turn. */
 static void advance(struct many *many, int64_t now_ms)
 {
-	size_t running = count_running(many);
+	size_t running = attach_jobs_running(many->jobs, many->count);
 	bool look = now_ms >= many->look_ms;
 
 	for (size_t i = 0; i < many->count; i++) {
@@ -230,9 +203,10 @@ static void wait_some(struct many *many)
 static bool goes_on(const struct many *many)
 {
 	if (is_stopped(many))
-		return count_running(many) > 0;
-	return !is_over(many) ||
-	       (has_failed(many) && typed_is_busy(many->settings->typed, io_now_ms()));
+		return attach_jobs_running(many->jobs, many->count) > 0;
+	return !attach_jobs_over(many->jobs, many->count) ||
+	       (attach_jobs_failed(many->jobs, many->count) &&
+		typed_is_busy(many->settings->typed, io_now_ms()));
 }
 
 /* Those that had no process when somebody typed. */

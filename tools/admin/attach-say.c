@@ -6,8 +6,10 @@
 #include "attach-say.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -15,8 +17,11 @@
 #include "command.h"
 #include "format/config.h"
 
-/* syslog(3)'s LOG_USER|LOG_DEBUG: kept, but not printed on the console a second time. */
-#define KMSG_PREFIX "<15>luks-cmk: "
+/* syslog(3)'s LOG_USER with LOG_ERR, and with LOG_DEBUG: kept, but not printed on the console. */
+#define KMSG_ERROR  "<11>luks-cmk: "
+#define KMSG_DEBUG  "<15>luks-cmk: "
+#define LEVEL_ERROR 3
+#define PRINTK_MAX  64
 
 void attach_note(const char *format, ...)
 {
@@ -31,15 +36,28 @@ void attach_note(const char *format, ...)
 	fprintf(stderr, "Note: %s.\n", shown);
 }
 
-static void log_to_kernel(const struct attach_report *report, const char *text)
+static bool log_to_kernel(const struct attach_report *report, const char *prefix, const char *text)
 {
 	_cleanup_close_ int fd = -1;
 
 	if (!report->boot || report->dry_run)
-		return;
+		return false;
 	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd >= 0)
-		(void)dprintf(fd, KMSG_PREFIX "%s\n", text);
+	return fd >= 0 && dprintf(fd, "%s%s\n", prefix, text) > 0;
+}
+
+/* Whether the kernel prints errors on the console: proc_sys_kernel(5), printk, its first number. */
+static bool kernel_shows_errors(void)
+{
+	_cleanup_secret_ struct secret file = { 0 };
+	char *numbers;
+	int level = 0;
+
+	if (io_read_file("/proc/sys/kernel/printk", PRINTK_MAX, false, &file) < 0)
+		return false;
+	numbers = (char *)file.data;
+	numbers[strcspn(numbers, " \t\n")] = '\0';
+	return option_number(numbers, INT_MAX, &level) && level > LEVEL_ERROR;
 }
 
 /* One line, whole: a console has other writers. */
@@ -53,7 +71,7 @@ static void line(const struct attach_report *report, const char *format, ...)
 	va_start(ap, format);
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	log_to_kernel(report, text);
+	(void)log_to_kernel(report, KMSG_DEBUG, text);
 	printf("%s%s\n", report->boot ? "luks-cmk: " : "", text);
 	(void)fflush(stdout);
 }
@@ -70,9 +88,10 @@ static void report_failure(struct attach_report *report, const struct attach_eve
 	(void)snprintf(text, sizeof(text), "%s [%s]%s%s%s", err.text, cmk_code_name(err.code),
 		       err.request_id[0] != '\0' ? " (request " : "", err.request_id,
 		       err.request_id[0] != '\0' ? ")" : "");
-	log_to_kernel(report, text);
 	splash_say(report->splash, text);
-	(void)report_error(&err);
+	/* Once on the console, by whoever shows it on all of them. */
+	if (!log_to_kernel(report, KMSG_ERROR, text) || !kernel_shows_errors())
+		(void)report_error(&err);
 }
 
 static void set_left(const struct attach_report *report, const struct attach_event *event)
@@ -124,8 +143,8 @@ void attach_waiting(struct attach_report *report, const char *what, uint32_t sec
 	if (seconds != CONFIG_TIMEOUT_FOREVER)
 		(void)snprintf(bound, sizeof(bound), "up to %u s", seconds);
 	(void)snprintf(text, sizeof(text), "%s (%s)%s", what, bound,
-		       report->typing ? "; type the passphrase, or Enter for the prompt" : "");
-	report->typing = false;
+		       report->hint != NULL ? report->hint : "");
+	report->hint = NULL;
 	splash_say(report->splash, text);
 	line(report, "%s", text);
 }

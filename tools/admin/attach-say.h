@@ -12,7 +12,7 @@ struct attach_report {
 	bool single; /* a DEVICE was named: nothing is passed over in silence */
 	bool boot;
 	bool dry_run;
-	bool typing;	       /* somebody may type meanwhile: said once */
+	const char *hint;      /* what somebody may type meanwhile: said once; or NULL */
 	uint32_t timeout;      /* at boot: of the whole, as of struct attach_settings */
 	struct splash *splash; /* shows the same; or NULL */
 	const struct crypttab_entry *entries; /* their names, by index; or with single: */

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "bootparams.h"
 #include "command.h"
 #include "disks.h"
+#include "entry.h"
 #include "format/config.h"
 #include "paths.h"
 #include "prompts.h"
@@ -123,40 +123,13 @@ static int load_crypttab(struct attach *attach, struct cmk_err *err)
 	return r;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	if (stat(a, &x) < 0 || stat(b, &y) < 0)
-		return false;
-	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
-		return x.st_rdev == y.st_rdev;
-	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* Whether an entry means this volume. Asks no other device. */
-static bool is_entry_of(const struct crypttab_entry *entry, const char *path,
-			const struct disk_header *header)
-{
-	_cleanup_free_ char *source = NULL;
-
-	if ((entry->options & CRYPTTAB_OTHER) != 0)
-		return false;
-	if (text_starts(entry->source, "UUID="))
-		return strcasecmp(entry->source + strlen("UUID="), header->uuid) == 0;
-	if (text_starts(entry->source, "LABEL="))
-		return header->label[0] != '\0' &&
-		       strcmp(entry->source + strlen("LABEL="), header->label) == 0;
-	return disks_resolve(entry->source, &source, NULL) == 0 && same_file(source, path);
-}
-
 static const struct crypttab_entry *entry_of(const struct attach *attach, const char *path,
 					     const struct disk_header *header, const char *name)
 {
 	for (size_t i = 0; i < attach->crypttab.count; i++) {
 		const struct crypttab_entry *entry = &attach->crypttab.entries[i];
 
-		if (is_entry_of(entry, path, header) &&
+		if (entry_is_of(entry, path, header) &&
 		    (name == NULL || strcmp(entry->name, name) == 0))
 			return entry;
 	}

@@ -8,20 +8,20 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "askpass.h"
 #include "base/io.h"
-#include "disks.h"
+#include "entry.h"
 #include "luks.h"
 #include "query.h"
 
 #define HAND_OVER_MS 30000
-#define END_MS	     3000
-#define LOOK_MS	     50
+/* A passphrase that was wrong may still be tried: then comes one more prompt. */
+#define END_MS	60000
+#define LOOK_MS 50
 /* Looks without a prompt, after which none is to come. */
 #define QUIET 6
 
@@ -40,16 +40,6 @@ static void nap(void)
 	(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000L * 1000 }, NULL);
 }
 
-static bool is_device_of(const struct crypttab_entry *entry, const char *device)
-{
-	_cleanup_free_ char *path = NULL;
-	struct stat ours, theirs;
-
-	return disks_resolve(entry->source, &path, NULL) == 0 && stat(path, &ours) == 0 &&
-	       stat(device, &theirs) == 0 && S_ISBLK(ours.st_mode) && S_ISBLK(theirs.st_mode) &&
-	       ours.st_rdev == theirs.st_rdev;
-}
-
 static bool is_wanted(void *data, const char *name, const char *device)
 {
 	const struct volumes *volumes = data;
@@ -57,7 +47,7 @@ static bool is_wanted(void *data, const char *name, const char *device)
 	for (size_t i = 0; i < volumes->count; i++) {
 		const struct crypttab_entry *entry = &volumes->entries[i];
 
-		if (name != NULL ? strcmp(entry->name, name) == 0 : is_device_of(entry, device))
+		if (name != NULL ? strcmp(entry->name, name) == 0 : entry_is_at(entry, device))
 			return luks_mapping_exists(entry->name) == volumes->open;
 	}
 	return false;
@@ -109,6 +99,7 @@ int prompts_hand_over(const struct crypttab_entry *entries, size_t count,
 	if (pid == 0) {
 		be_alone();
 		answer_first(&volumes, passphrase);
+		explicit_bzero(passphrase->data, passphrase->max);
 		_exit(0);
 	}
 	return 0;

@@ -29,7 +29,7 @@ int prompts_hand_over(const struct crypttab_entry *entries, size_t count,
 /*
  * Ends the prompts for those of the volumes that are open, as there is nothing left to ask; a prompt for
  * another volume is left alone. asker is a pidfd of the process that shows askpass' prompts one after the
- * other, such as cryptroot, or -1: it is ended first, as it would ask again. Takes some seconds at most.
+ * other, such as cryptroot, or -1: it is ended first, as it would ask again. Takes a minute at most, where that process neither asks nor ends.
  */
 void prompts_end(const struct crypttab_entry *entries, size_t count, int asker);
 /* A pidfd, or -errno. */

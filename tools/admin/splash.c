@@ -2,6 +2,7 @@
 /* Plymouth: shows one sentence of ours on it. */
 #include "splash.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -30,8 +31,10 @@ static int run(const struct splash *splash, const char *verb, const char *argume
 	return spawn_run(argv, ANSWER_MS);
 }
 
-static bool is_present(struct splash *splash)
+bool splash_present(struct splash *splash)
 {
+	if (splash == NULL)
+		return false;
 	if (splash->known)
 		return splash->present;
 	splash->known = true;
@@ -49,6 +52,16 @@ static void send(struct splash *splash, const char *verb)
 	splash->present = run(splash, verb, argument) >= 0;
 }
 
+int splash_watch(struct splash *splash, pid_t *ret_pid)
+{
+	const char *argv[] = { NULL, "watch-keystroke", "--keys=\n", NULL };
+
+	if (!splash_present(splash))
+		return -ENOENT;
+	argv[0] = splash->program;
+	return spawn_start(argv, ret_pid);
+}
+
 void splash_hide(struct splash *splash)
 {
 	if (splash == NULL || !splash->present || splash->text[0] == '\0')
@@ -59,7 +72,7 @@ void splash_hide(struct splash *splash)
 
 void splash_say(struct splash *splash, const char *text)
 {
-	if (splash == NULL || !is_present(splash))
+	if (!splash_present(splash))
 		return;
 	splash_hide(splash);
 	text_escape(splash->text, sizeof(splash->text), text);

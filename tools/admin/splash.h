@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct splash {
 	const char *program; /* plymouth; NULL: where distributions have it */
@@ -15,6 +16,10 @@ struct splash {
  * one that does not answer is not asked again.
  */
 
+/* Whether it runs. */
+bool splash_present(struct splash *splash);
+/* Starts a program that succeeds when Enter is pressed: Plymouth reads the keyboard itself. -errno. */
+int splash_watch(struct splash *splash, pid_t *ret_pid);
 /* Shows a sentence instead of the one before. Never a secret: it is an argument of a program. */
 void splash_say(struct splash *splash, const char *text);
 /* Takes the sentence away. */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -74,8 +75,30 @@ void typed_open(struct typed *typed, const char *path)
 	typed_receive(typed);
 }
 
+void typed_watch(struct typed *typed, pid_t watcher)
+{
+	*typed = (struct typed)TYPED_INIT;
+	typed->watcher = watcher;
+}
+
+static void look_at_watcher(struct typed *typed)
+{
+	int status = 0;
+	pid_t ended = waitpid(typed->watcher, &status, WNOHANG);
+
+	if (ended == 0 || (ended < 0 && errno == EINTR))
+		return;
+	typed->watcher = 0;
+	typed->entered = ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 void typed_release(struct typed *typed)
 {
+	if (typed->watcher != 0) {
+		(void)kill(typed->watcher, SIGKILL);
+		(void)waitpid(typed->watcher, NULL, 0);
+		typed->watcher = 0;
+	}
 	if (typed->fd < 0)
 		return;
 	(void)tcsetattr(typed->fd, TCSANOW, &typed->saved);
@@ -133,6 +156,8 @@ int typed_fd(const struct typed *typed)
 
 void typed_receive(struct typed *typed)
 {
+	if (typed != NULL && typed->watcher != 0)
+		look_at_watcher(typed);
 	while (typed_fd(typed) >= 0) {
 		char key;
 		ssize_t n = read(typed->fd, &key, 1);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <termios.h>
 
 #include "base/secret.h"
@@ -20,6 +21,7 @@ struct typed {
 	bool entered;	    /* Enter: the line has its end, and no more is read */
 	bool too_long;	    /* the line is lost */
 	int64_t key_ms;	    /* when the last key came */
+	pid_t watcher;	    /* instead of fd: a program that succeeds at Enter; 0: none */
 };
 #define TYPED_INIT       \
 	{                \
@@ -33,6 +35,8 @@ struct typed {
  * One at a time: a signal that ends this process restores the terminal of the last one that was opened.
  */
 void typed_open(struct typed *typed, const char *path);
+/* Takes over a program that ends with success at Enter, where the terminal is somebody else's. */
+void typed_watch(struct typed *typed, pid_t watcher);
 /* Restores the terminal; what was typed stays. Safe to repeat. */
 void typed_release(struct typed *typed);
 /* The same, and wipes what was typed. */

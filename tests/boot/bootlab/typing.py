@@ -6,9 +6,9 @@ import time
 from .image import PASSPHRASE
 from .wrong import Wrong
 
-WAITING = r"luks-cmk: asking .*; type the passphrase, or Enter for the prompt"
+WAITING = r"luks-cmk: (asking|waiting) .*; type the passphrase, or Enter for the prompt"
 # From the last key to the prompt, or to the root that it opens; and the patience with half a line.
-AT_ONCE, PATIENCE = 8, 10
+AT_ONCE, PATIENCE = 15, 10
 
 
 def _expect(boot, pattern, seconds, wrong):
@@ -21,7 +21,7 @@ def _expect(boot, pattern, seconds, wrong):
 
 def _wait(boot):
     """Until something can be typed, and a little longer: nobody is that quick."""
-    _expect(boot, WAITING, boot.case.bound, "nobody said that something may be typed")
+    _expect(boot, WAITING, boot.case.bound + boot.look.slack, "nobody said that something may be typed")
     time.sleep(1)
 
 
@@ -31,7 +31,7 @@ def _not_shown(boot):
 
 
 def _bounded(boot):
-    if boot.machine.age() - boot.begin > boot.case.bound:
+    if boot.machine.age() - boot.begin > boot.case.bound + boot.look.slack:
         raise Wrong(f"it took {boot.machine.age() - boot.begin:.1f} s")
 
 
