@@ -138,6 +138,11 @@ CURLcode http_tls_setup(struct http_call *call)
 		code = curl_easy_setopt(call->easy, CURLOPT_CAINFO, NULL);
 	if (code == CURLE_OK && ca_dir)
 		code = curl_easy_setopt(call->easy, CURLOPT_CAPATH, ca_dir);
+	/* A proxy's certificate is looked up apart; where the bundle is not there, it would be an error. */
+	if (code == CURLE_OK && ca_dir)
+		code = curl_easy_setopt(call->easy, CURLOPT_PROXY_CAINFO, NULL);
+	if (code == CURLE_OK && ca_dir)
+		code = curl_easy_setopt(call->easy, CURLOPT_PROXY_CAPATH, ca_dir);
 	if (code == CURLE_OK)
 		code = curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_FUNCTION, begin_tls);
 	if (code == CURLE_OK)

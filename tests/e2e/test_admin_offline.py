@@ -528,6 +528,14 @@ def test_format_refuses(configured, volume):
 
 # Check and why
 
+def test_check_config(machine):
+    assert "can be read" in machine.good("check", "--config")
+    for bad in ("[network]\nproxi = http://proxy:1\n", "[network\n", "[network]\nproxy = proxy\n"):
+        machine.write("etc/luks-cmk/luks-cmk.conf", bad)
+        assert "luks-cmk.conf" in machine.bad(1, "config", "check", "--config")
+    assert machine.run("check", "--config", "--all").returncode == 2
+
+
 def test_check_nothing(machine, volume):
     assert "No volume is enrolled" in machine.good("check")
     assert machine.json("check")["checks"] == []

@@ -25,6 +25,8 @@ def arguments():
     parser.add_argument("--scenario", choices=("basic", "none"), default="none")
     parser.add_argument("--production", action="store_true", help="real names; needs a network namespace")
     parser.add_argument("--address", help="of the https services (127.0.0.1; production 10.77.0.1)")
+    parser.add_argument("--also-address", action="append", default=[], metavar="ADDRESS",
+                        help="of the https services, too; IPv6 for instance")
     parser.add_argument("--metadata-address", help="(127.0.0.1; production 169.254.169.254)")
     parser.add_argument("--https-port", type=int, help="(a free one; production 443)")
     parser.add_argument("--metadata-port", type=int, help="(a free one; production 80)")

@@ -286,16 +286,29 @@ static int run(struct call *call, const char *customer, struct check *check, str
 	return r < 0 ? r : check->status;
 }
 
+/* For whoever builds an initramfs: nothing is asked, and no volume is needed. */
+static int check_config(struct cmk_err *err)
+{
+	static struct config config; /* large, and there is one */
+	int r = config_load(CONF_DIR, &config, err);
+
+	if (r < 0)
+		return r;
+	return puts("The configuration in " CONF_DIR " can be read.") < 0 ? -EIO : 0;
+}
+
 int cmd_check(struct call *call, struct cmk_err *err)
 {
 	static struct check check = { .buf = BUF(OUTPUT_MAX) }; /* large, and there is one */
 	const char *customer = NULL;
 	const char *initrd = NULL;
 	bool all = false;
+	bool config = false;
 	const struct command_option options[] = {
 		{ .name = "customer", .value = &customer },
 		{ .name = "initrd", .value = &initrd },
 		{ .name = "all", .flag = &all },
+		{ .name = "config", .flag = &config },
 		{ .name = "json", .flag = &call->json },
 	};
 	int r = options_parse(call, options, sizeof(options) / sizeof(options[0]), 0, 1);
@@ -306,6 +319,10 @@ int cmd_check(struct call *call, struct cmk_err *err)
 		return usage_error(call, "DEVICE, --customer and --all exclude each other");
 	if (initrd != NULL && (customer != NULL || all || call->json))
 		return usage_error(call, "--initrd takes a DEVICE and nothing else");
+	if (config && (call->argc > 0 || customer != NULL || all || initrd != NULL || call->json))
+		return usage_error(call, "--config takes nothing else");
+	if (config)
+		return check_config(err);
 	if (initrd != NULL)
 		return check_initrd(initrd, call->argc > 0 ? call->argv[0] : NULL, err);
 	check.debug = call->debug;

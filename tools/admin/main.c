@@ -50,10 +50,12 @@ static const struct command commands[] = {
 	{ "list", "[DEVICE...]", "every volume of this machine that is enrolled",
 	  "      --json               for programs\n",
 	  "Without DEVICE all block devices are looked at.", cmd_list },
-	{ "check", "[DEVICE | --customer NAME | --all | --initrd IMAGE [DEVICE]]",
+	{ "check", "[DEVICE | --customer NAME | --all | --config | --initrd IMAGE [DEVICE]]",
 	  "try each step up to the customer's key, timed; changes nothing",
 	  "      --customer NAME      a customer's key, without any volume\n"
 	  "      --all                every enrolled volume and every customer (the default)\n"
+	  "      --config             only whether the configuration can be read; nothing is "
+	  "asked\n"
 	  "      --initrd IMAGE       open the volumes of its crypttab, or DEVICE, with the files "
 	  "of an\n"
 	  "                           initramfs, before the next boot has to\n"

@@ -7,11 +7,14 @@ more about this machine than about the guest.
 
 from dataclasses import dataclass
 
+from labcloud.util import named_guid
+
 PARAMETER = "luks-cmk.timeout=15"
 FOREVER = "luks-cmk.timeout=forever"
 DOWN = {"kind": "status", "service": "vault", "status": 503}
 GOOD = ["metadata", "entra", "vault"]
 BOTH = ("initramfs-tools", "dracut")
+INITRAMFS = ("initramfs-tools",)
 EVERY = (*BOTH, "dracut-plain")
 DEAF_LOGIN = {"kind": "blackhole", "service": "entra", "stage": "connect"}
 AWAY = {"kind": "blackhole", "service": "vault", "stage": "connect"}
@@ -23,7 +26,9 @@ class Case:
     about: str
     code: str = None  # of the error; None: the root opens unattended
     bound: int = 20  # until the system runs, or until the prompt
-    nics: tuple = ("good",)  # good, silent (no DHCP), deaf (a resolver that is not there), cut (no carrier)
+    # good, silent (no DHCP), deaf (a resolver that is not there), cut (no carrier), narrow (a resolver that knows the
+    # proxy only), trunk (nothing but a tagged VLAN), six (no DHCP, but IPv6 routers)
+    nics: tuple = ("good",)
     append: str = ""
     cloud: tuple = ()  # (verb, arguments...) of the lab, and what undoes it
     undo: tuple = ()
@@ -34,6 +39,7 @@ class Case:
     disks: tuple = ("root",)
     mappings: tuple = ("root",)
     requests: list = None  # the services asked, in this order
+    proxied: tuple = ()  # those asked through the proxy
     console: str = None  # a pattern that must be there
     comes_back: int = None  # the fault ends that many seconds after the prompt, and the root opens
     types: str = None  # something is typed before there is a prompt: a function of typing.py
@@ -42,6 +48,7 @@ class Case:
     root: str = "/dev/mapper/root"
     late: int = None  # the disk is plugged in that many seconds after the initramfs began to look for it
     full_boot: bool = False  # systemd starts, too
+    ratio: float = None  # at most that many times what the requests take, in the middle of several boots
     again: bool = False  # it starts once more, with the same disk and all well, and knows why it failed before
     check: str = None  # another kind of case: a method of Report
     releases: tuple = None
@@ -68,6 +75,13 @@ ROOT_UUID = "c0ffee00-0000-4000-8000-000000000001"
 DATA_UUID = "c0ffee00-0000-4000-8000-000000000002"
 LVM_UUID = "c0ffee00-0000-4000-8000-000000000003"
 STATIC = "ip=10.77.0.50::10.77.0.1:255.255.255.0:lab:%s:none:168.63.129.16"
+MIRROR_UUIDS = ("c0ffee00-0000-4000-8000-000000000004", "c0ffee00-0000-4000-8000-000000000005")
+# The configuration names the lab's identity "other".
+OTHER_IDENTITY = (r"sed -i '/^\[identity\]/,/^\[net/s/^client_id = .*/client_id = %s/' /etc/luks-cmk/luks-cmk.conf"
+                  % named_guid("identity", "other"))
+# Before /init, which mounts these again.
+NETWORK_IS_UP = ("mount -t proc proc /proc; mount -t sysfs sysfs /sys; modprobe virtio_pci; modprobe virtio_net; "
+                 "modprobe af_packet; ip link set eth0 up; sleep 1; ipconfig -t 10 -c dhcp eth0; umount /sys /proc")
 HELPER = "/usr/libexec/luks-cmk-helper"
 
 CASES = [
@@ -84,7 +98,20 @@ CASES = [
          table=(("root", ROOT_UUID), ("data", DATA_UUID)), requests=["metadata", "entra", "vault", "vault"], ci=True),
     Case("lvm", "root on LVM on LUKS", disks=("lvm",), root="/dev/mapper/lab-root", mappings=("lab-root", "root"),
          table=(("root", LVM_UUID),), requests=GOOD),
-    Case("bond", "bond= of two cards, one without a cable", image="initrd-bond", nics=("cut", "good"),
+    Case("btrfs", "one btrfs over two enrolled disks, as RAID 1", disks=("mirror0", "mirror1"),
+         mappings=("mirror", "root"), table=(("root", MIRROR_UUIDS[0]), ("mirror", MIRROR_UUIDS[1])),
+         requests=["metadata", "entra", "vault", "vault"]),
+    Case("vlan", "vlan= on a trunk that drops what is not tagged", image="initrd-grub", nics=("trunk",),
+         append="vlan=vlan7:eth0 net.ifnames=0", requests=GOOD),
+    Case("proxy", "an HTTPS proxy with a private root is the only way to sign-in and vault", nics=("narrow",),
+         breaks=r"sed -i '/^\[network\]/a proxy = https://proxy.lab:3128' /etc/luks-cmk/luks-cmk.conf",
+         requests=GOOD, proxied=("entra", "vault")),
+    Case("ipv6", "no DHCP, IPv6 routers that name a resolver", image="initrd-ipv6", nics=("six",), bound=40,
+         generators=INITRAMFS, requests=GOOD),
+    Case("overhead", "the network is up already; in terms of what the three requests take at most 1.5",
+         ratio=1.5, breaks=NETWORK_IS_UP, append="net.ifnames=0 nameserver=168.63.129.16", bound=40,
+         generators=INITRAMFS, requests=GOOD, full=True),
+    Case("bond", "bond= of two cards, one without a cable", image="initrd-grub", nics=("cut", "good"),
          append="bond=bond0:eth0,eth1:mode=active-backup,miimon=100 net.ifnames=0", requests=GOOD),
     Case("off", "luks-cmk=off", append="luks-cmk=off", code="none", requests=[]),
     Case("key-disabled", "the customer disabled the key", code="key-disabled",
@@ -93,6 +120,8 @@ CASES = [
          cloud=("revoke", "contoso"), undo=("grant", "contoso")),
     Case("identity", "the identity is not attached to the machine", code="identity",
          cloud=("identity_detach",), undo=("identity_attach",)),
+    Case("identity-wrong", "another identity is attached than the one that the application trusts", code="federation",
+         cloud=("identity_create", "other", "provider"), breaks=OTHER_IDENTITY),
     Case("vault-503", "the vault is down", code="service-down", append=PARAMETER, bound=20,
          fault=DOWN, generators=EVERY),
     Case("login-black-hole", "the sign-in service never answers", code="timeout", append=PARAMETER, bound=20,

@@ -7,6 +7,8 @@ EPOCH = ["env", "SOURCE_DATE_EPOCH=1700000000"]
 DRIVERS = "virtio_blk virtio_pci virtio_net dm_crypt xts ecb aesni_intel"
 # Quick to make, and to unpack.
 PACKER = "zstd -3 -q"
+# What the next kernel will be started with.
+GRUB = ("etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1 vlan=vlan7:eth0"\n')
 
 
 class InitramfsTools:
@@ -16,6 +18,8 @@ class InitramfsTools:
     ours = ("usr/share/initramfs-tools/hooks/luks-cmk", "usr/share/initramfs-tools/scripts/*/luks-cmk",
             "usr/share/initramfs-tools/scripts/*/cmk-luks")
     settings = {"etc/initramfs-tools/conf.d/resume": "RESUME=none\n"}
+    # Images beside the plain one: their names, and a file that is there while they are made.
+    others = (("initrd-grub", *GRUB), ("initrd-ipv6", "etc/initramfs-tools/luks-cmk.conf", "LUKS_CMK_IPV6=y\n"))
     begin = r"Running /scripts/local-top"
     prompt = r"Please unlock disk root"
     rooted = r"Running /scripts/local-bottom"
@@ -40,6 +44,7 @@ class Dracut:
     packages = ("dracut", "dracut-network", "procps")
     ours = ("usr/lib/dracut/modules.d/*luks-cmk",)
     settings = {}
+    others = (("initrd-grub", *GRUB),)
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.

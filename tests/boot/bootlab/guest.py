@@ -9,21 +9,25 @@ import os
 import shutil
 import subprocess
 
-from .cases import DATA_UUID, LVM_UUID, ROOT_UUID
+from .cases import DATA_UUID, LVM_UUID, MIRROR_UUIDS, ROOT_UUID
 from .generator import OUT
-from .image import CACHE, ENVIRONMENT, HERE, TOP, key_file, loops, luks_image, lvm_image, mounted, run, write
+from .image import (CACHE, ENVIRONMENT, HERE, TOP, btrfs_images, key_file, loops, luks_image, lvm_image, mounted, run,
+                    write)
 
 MIRROR = "http://deb.debian.org/debian"
 COMMON = ("systemd-sysv udev dbus linux-image-cloud-amd64 cryptsetup busybox "
           "zstd e2fsprogs kmod iproute2 ca-certificates libinih1 libudev1 libseccomp2 openssl lvm2 "
           "btrfs-progs").split()
 RELEASES = {
-    "bookworm": [*COMMON, "libcurl4", "libssl3"],
+    "bookworm": [*COMMON, "libcurl4", "libssl3", "dhcpcd-base"],
     "trixie": [*COMMON, "libcurl4t64", "libssl3t64", "dhcpcd-base", "systemd-cryptsetup"],
 }
 # What comes next: it may fail without failing the run. A mirror may be a snapshot, older than it promises to be.
 CANARY = "testing"
 RELEASES[CANARY] = RELEASES["trixie"]
+# Its device in the chroot, its UUID.
+VOLUMES = {"root": ("vda", ROOT_UUID), "data": ("vdb", DATA_UUID), "lvm": ("vdc", LVM_UUID),
+           "mirror0": ("vdd", MIRROR_UUIDS[0]), "mirror1": ("vde", MIRROR_UUIDS[1])}
 # Without one of these there must be no image.
 NEEDED = ("usr/libexec/luks-cmk-helper", "etc/luks-cmk/lab-ca.pem")
 # To build the product in a guest of another release than this machine's.
@@ -114,9 +118,7 @@ class Guest:
         self.lab = lab
         self.folder = os.path.join(CACHE, f"guest-{self.name}")
         self.root = os.path.join(self.folder, "root")
-        self.image = os.path.join(self.folder, "root.img")
-        self.data = os.path.join(self.folder, "data.img")
-        self.lvm = os.path.join(self.folder, "lvm.img")
+        self.disks = {name: os.path.join(self.folder, name + ".img") for name in VOLUMES}
         self.initrd = os.path.join(self.folder, "initrd")
         self.state = state
 
@@ -128,33 +130,48 @@ class Guest:
     def version(self):
         return os.path.basename(self.kernel).split("-", 1)[1]
 
-    def prepare(self, tar, stage):
+    def prepare(self, tar, stage, wanted):
+        """wanted: names of VOLUMES, of the generator's other images, of the checks that need images"""
         os.makedirs(self.folder, exist_ok=True)
         unpack(tar, self.root)
         self.install(stage)
         shutil.copy(os.path.join(HERE, "guest", "lab-init"), os.path.join(self.root, "usr/sbin/lab-init"))
         self.configure()
         say(f"{self.name}: root and data volume, in userspace")
-        luks_image(self.image, self.root, ROOT_UUID)
-        luks_image(self.data, None, DATA_UUID, 64)
-        lvm_image(self.lvm, self.root, self.root, LVM_UUID)
-        with loops([self.image, self.data, self.lvm]) as (root, data, lvm):
-            self.devices = {"vda": (root, ROOT_UUID), "vdb": (data, DATA_UUID), "vdc": (lvm, LVM_UUID)}
+        disks = self.images(wanted)
+        with loops([self.disks[name] for name in disks]) as devices:
+            self.devices = {VOLUMES[name][0]: (device, VOLUMES[name][1]) for name, device in zip(disks, devices)}
             with self.mounted():
                 # Nothing is enrolled yet: with our hook and without it.
-                self.plain = self.update_initramfs("plain")
-                with self.aside():
-                    self.bare = self.update_initramfs("bare")
+                if {"unchanged", "size"} & wanted:
+                    self.plain = self.update_initramfs("plain")
+                if "unchanged" in wanted:
+                    with self.aside():
+                        self.bare = self.update_initramfs("bare")
                 say(f"{self.name}: enrolling at the lab's vault")
                 for device in self.devices:
                     self.chroot("luks-cmk", "enroll", f"/dev/{device}", "--customer", "contoso",
                                 "--key-file", "/run/passphrase")
                 say(f"{self.name}: initramfs")
                 self.initrd = self.update_initramfs("initrd")
-                self.loud = {path: self.initramfs_without(path) for path in NEEDED}
-                write(self.root, "etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1"\n')
-                self.update_initramfs("initrd-bond")
-                os.unlink(os.path.join(self.root, "etc/default/grub"))
+                if "loud" in wanted:
+                    self.loud = {path: self.initramfs_without(path) for path in NEEDED}
+                for name, path, text in [other for other in self.generator.others if other[0] in wanted]:
+                    write(self.root, path, text)
+                    self.update_initramfs(name)
+                    os.unlink(os.path.join(self.root, path))
+
+    def images(self, wanted):
+        """Makes the volumes; the root is the one that every initramfs is made for."""
+        wanted = {"root", *wanted}
+        luks_image(self.disks["root"], self.root, ROOT_UUID)
+        if "data" in wanted:
+            luks_image(self.disks["data"], None, DATA_UUID, 64)
+        if "lvm" in wanted:
+            lvm_image(self.disks["lvm"], self.root, self.root, LVM_UUID)
+        if "mirror0" in wanted:
+            btrfs_images({self.disks[name]: VOLUMES[name][1] for name in ("mirror0", "mirror1")}, self.root)
+        return [name for name in VOLUMES if name in wanted]
 
     def install(self, stage):
         """As meson install would: /lib is a link to /usr/lib."""

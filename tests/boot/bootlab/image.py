@@ -138,6 +138,36 @@ def lvm_image(path, tree, root, uuid, size=960):
     encrypt(path, uuid)
 
 
+def btrfs_images(uuids, tree, size=480):
+    """{path: UUID}: one btrfs in all of them, each file of the tree in two. mkfs cannot fill several devices, so this
+    needs btrfs in this machine's kernel, but not its tools."""
+    for path in uuids:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        run("truncate", "-s", f"{size - 32}M", path)
+    with loops(uuids) as devices:
+        places = {f"vd{letter}": (device, uuid) for letter, device, uuid in zip("de", devices, uuids.values())}
+        with mounted(tree, devices=places):
+            run("chroot", tree, "mkfs.btrfs", "-q", "-f", "-d", "raid1", "-m", "raid1",
+                *[f"/dev/{name}" for name in places], env=ENVIRONMENT)
+        target = next(iter(uuids)) + ".mount"
+        os.makedirs(target, exist_ok=True)
+        run("mount", "-t", "btrfs", "-o",
+            "compress-force=zstd:1," + ",".join(f"device={device}" for device in devices), devices[0], target)
+        try:
+            run("tar", "-C", tree, "--one-file-system", "--exclude=./usr/share/doc", "--exclude=./boot",
+                "--exclude=./usr/share/locale", "--exclude=./var/cache", "-cf", target + ".tar", ".")
+            run("tar", "-C", target, "-xf", target + ".tar")
+        finally:
+            run("umount", target)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target + ".tar")
+            os.rmdir(target)
+    for path, uuid in uuids.items():
+        run("truncate", "-s", f"{size}M", path)
+        encrypt(path, uuid)
+
+
 def encrypt(path, uuid):
     """What is in path becomes a LUKS2 volume, but for its last 32 MB."""
     run("cryptsetup", "reencrypt", "--encrypt", "--type", "luks2", "--reduce-device-size", "32M",

@@ -17,8 +17,8 @@ APPEND = "console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=1"
 
 
 class Machine:
-    """disks: [(path, serial)]; nics: [(tap, MAC, has carrier)]; append: more of the kernel's command line.
-    late: the disks are not plugged in until plug() is called; keep: what is written to them stays."""
+    """disks: [(path, serial)]; nics: [(netdev, MAC, has carrier, trunk or None)]; append: more of the kernel's
+    command line. late: the disks are not plugged in until plug() is called; keep: what is written to them stays."""
 
     def __init__(self, folder, kernel, initrd, disks, nics=(), append="", options=(), memory=384, cpus=2,
                  late=False, keep=False):
@@ -37,8 +37,8 @@ class Machine:
             words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot={'off' if keep else 'on'}"]
             if not late:
                 words += ["-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
-        for index, (tap, mac, _) in enumerate(nics):
-            words += ["-netdev", f"tap,id=net{index},ifname={tap},script=no,downscript=no",
+        for index, (netdev, mac, *_) in enumerate(nics):
+            words += ["-netdev", f"{netdev},id=net{index}",
                       "-device", f"virtio-net-pci,netdev=net{index},mac={mac},romfile=,id=nic{index}"]
         # A card without carrier must be so before the kernel looks.
         self.cut = [f"nic{i}" for i, nic in enumerate(nics) if not nic[2]]
@@ -46,8 +46,10 @@ class Machine:
         with open(os.path.join(folder, "qemu.cmd"), "w", encoding="utf-8") as file:
             file.write(" ".join(words) + "\n")
         self.started = time.monotonic()
+        self.trunks = [nic[3] for nic in nics if nic[3]]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
+                                        stderr=subprocess.STDOUT,
+                                        pass_fds=[trunk.guest.fileno() for trunk in self.trunks])
         threading.Thread(target=self._read, daemon=True).start()
         if self.cut:
             self.monitor(*[("set_link", {"name": name, "up": False}) for name in self.cut], ("cont", {}))
@@ -122,3 +124,5 @@ class Machine:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for trunk in self.trunks:
+            trunk.close()

@@ -7,7 +7,7 @@ import shutil
 import time
 import traceback
 
-from . import archive, network, typing
+from . import archive, network, ratio, typing
 from .image import PASSPHRASE, run
 from .machine import Machine
 from .wrong import Wrong
@@ -16,6 +16,7 @@ from .wrong import Wrong
 BEFORE, AFTER = 200, 90
 # With the prompt beside: from the mapping to where the boot goes on, after the scripts that ask.
 GOES_ON = 5
+RATIO_BOOTS = 5
 QUICK = "init=/usr/sbin/lab-init"
 SYSTEM = "systemd.run=/usr/sbin/lab-init systemd.mask=serial-getty@ttyS0.service"
 RDINIT = "#!/bin/sh\n{}\nexec /init \"$@\"\n"
@@ -34,13 +35,25 @@ class Report:
         os.makedirs(folder)
         start = time.monotonic()
         try:
-            said = getattr(self, "_" + case.check)(guest) if case.check else Boot(case, guest, lab, folder).run()
+            said = self._said(case, guest, lab, folder)
             self.passed += 1
             print(f"ok    {name:32} {time.monotonic() - start:6.1f} s  {said}", flush=True)
         except Wrong as error:
             self._fail(name, start, error)
         except Exception:  # a broken case must not hide the others
             self._fail(name, start, traceback.format_exc())
+
+    def _said(self, case, guest, lab, folder):
+        if case.check:
+            return getattr(self, "_" + case.check)(guest)
+        if case.ratio is None:
+            return Boot(case, guest, lab, folder).run()
+        pairs = []
+        for _ in range(RATIO_BOOTS):
+            boot = Boot(case, guest, lab, folder)
+            boot.run()
+            pairs.append(ratio.of(boot))
+        return ratio.judge(pairs, case.ratio)
 
     def _fail(self, name, start, why):
         self.failed.append(name)
@@ -156,10 +169,9 @@ class Boot:
                 file.write(b"\0" * (-os.path.getsize(initrd) % 4) + archive.cpio(files))
         nics = []
         for index, kind in enumerate(case.nics):
-            tap = f"tap{index}"
-            network.tap(tap, kind != "silent")
-            nics.append((tap, f"52:54:00:00:0{index + 1}:{'0d' if kind == 'deaf' else '01'}", kind != "cut"))
-        disks = [({"root": guest.image, "data": guest.data, "lvm": guest.lvm}[name], name) for name in case.disks]
+            netdev, trunk = network.cable(f"tap{index}", kind)
+            nics.append((netdev, f"52:54:00:00:0{index + 1}:{network.CARDS[kind][1]}", kind != "cut", trunk))
+        disks = [(guest.disks[name], name) for name in case.disks]
         if case.again:
             disks = [(self._own_disk(), "root")]
         return Machine(self.folder, guest.kernel, initrd, disks, nics, append, case.options,
@@ -169,7 +181,7 @@ class Boot:
         """A copy of the root that may be written to; the holes in it stay."""
         path = os.path.join(self.folder, "disk0")
         if not os.path.exists(path):
-            run("cp", "--sparse=always", self.guest.image, path)
+            run("cp", "--sparse=always", self.guest.disks["root"], path)
         return path
 
     def _judge(self):
@@ -192,6 +204,8 @@ class Boot:
 
     def _reach_root(self):
         machine, bound = self.machine, self.case.bound + self.look.slack
+        machine.expect(f"{self.look.prompt}|luks-cmk: root is open", self.begin + bound)
+        self.opened = machine.age()
         found = machine.expect(f"{self.look.prompt}|{self.look.rooted}", self.begin + bound)
         if not found or re.match(self.look.prompt, found[0]):
             raise Wrong("it asked for a passphrase" if found else f"not open after {bound} s")
@@ -246,7 +260,15 @@ class Boot:
     def _judge_requests(self):
         if self.case.requests is None:
             return
+        self._judge_ways()
         # HEAD only opens a connection ahead of its use.
         asked = sorted(e["service"] for e in self.lab.log(self.mark) if e["method"] != "HEAD")
         if asked != sorted(self.case.requests):
             raise Wrong(f"asked were {' '.join(asked) or 'none'}, expected {' '.join(self.case.requests)}")
+
+    def _judge_ways(self):
+        """Who came through the proxy, which is at the cloud's own address, and who did not."""
+        for connection in self.lab.connections(self.mark):
+            through = connection["peer"].startswith(network.CLOUD + ":")
+            if connection["service"] and through != (connection["service"] in self.case.proxied):
+                raise Wrong(f"{connection['service']} was asked {'through' if through else 'around'} the proxy")

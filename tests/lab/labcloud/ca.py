@@ -82,6 +82,9 @@ class Certificates:
         self.ca_file = os.path.join(folder, "ca.pem")
         write_whole(self.ca_file, self.root.pem(), 0o644)
         write_whole(os.path.join(folder, "tls-key.pem"), private_pem(self.key))
+        # For a proxy that a test has beside the lab.
+        write_whole(os.path.join(folder, "tls-proxy.pem"),
+                    self.middle.issue(self.key, ["proxy.lab"]) + self.middle.pem())
         for cloud in clouds:
             for family in ("entra", "vault", "hsm"):
                 self.context(family, cloud)

@@ -47,6 +47,8 @@ class Cloud:
         self.write_hosts()
         for service, sock in sockets.items():
             self.listeners[service] = server.Listener(self, sock, _label(service))
+        for address in options.also_address:
+            server.Listener(self, server.tcp(address, self.ports["https"]), None)
         self.write_json("lab.json", self.info())
         self.write_text("lab.conf", self.cloud_section())
         self.control_path = options.control or os.path.join(self.folder, "control")

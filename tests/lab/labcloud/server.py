@@ -14,6 +14,8 @@ from .hello import server_name
 from .http1 import BadRequest, Reader, Reply
 from .names import find_service
 
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+
 
 class Gone(Exception):
     """This connection ends here."""
@@ -27,11 +29,11 @@ class Connection:
         self.sock = sock
         self.service = service  # "metadata", "control", or None: what the TLS server name says
         self.record = cloud.log.connection(service, "%s:%s" % sock.getpeername()[:2]
-                                           if sock.family == socket.AF_INET else "unix")
+                                           if sock.family in INTERNET else "unix")
 
     def run(self):
         try:
-            if self.sock.family == socket.AF_INET:
+            if self.sock.family in INTERNET:
                 self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             name = server_name(self.sock) if self.service is None else None
             if self.service is None:
@@ -162,7 +164,7 @@ class Listener:
 
     def __init__(self, cloud, sock, service):
         self.cloud, self.sock, self.service = cloud, sock, service
-        self.port = sock.getsockname()[1] if sock.family == socket.AF_INET else None
+        self.port = sock.getsockname()[1] if sock.family in INTERNET else None
         threading.Thread(target=self._loop, daemon=True).start()
 
     def _loop(self):
@@ -187,7 +189,7 @@ class Listener:
 
 
 def tcp(address, port):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((address, port))
     sock.listen(512)
