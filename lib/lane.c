@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "backoff.h"
+#include "base/cause.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "format/payload.h"
@@ -258,11 +259,13 @@ static int check_expiry(struct lane *lane, const struct lane_run *run)
 	if (run->config->policy.expired_keys != CONFIG_EXPIRED_REFUSE || lane->key.expires == 0 ||
 	    lane->key.expires > time(NULL))
 		return 0;
-	return cmk_err(
+	int r = cmk_err(
 		&lane->err, CMK_POLICY,
 		"%s has expired, and this machine's configuration says expired_keys = refuse; the "
 		"customer extends the key's expiry, or rotates it",
 		lane->key.kid);
+	cause_set(&lane->err, "key:expired");
+	return r;
 }
 
 static int take_description(struct lane *lane, struct lane_run *run, const struct http_reply *reply)

@@ -144,6 +144,7 @@ static int all_failed(struct unlock *unlock, struct cmk_err *err)
 		const struct cmk_err *other = &unlock->lanes[first == unlock->lanes].err;
 		cmk_err(&error, first->err.code, "%s; another wrapping failed too: %s [%s]",
 			first->err.text, other->text, cmk_code_name(other->code));
+		(void)text_copy(error.cause, sizeof(error.cause), first->err.cause);
 	}
 	if (err)
 		*err = error;

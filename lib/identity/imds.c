@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cause.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "identity/identity.h"
@@ -92,83 +93,62 @@ static void read_problem(const struct http_reply *reply, struct imds_problem *re
 	ret->description[strcspn(ret->description, "\r\n")] = '\0';
 }
 
-static int bad_request(const struct identity *identity, const struct http_reply *reply,
-		       const struct imds_problem *problem, struct cmk_err *err)
+/* https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token */
+static const char *name_of(long status, const struct imds_problem *problem)
 {
-	if (!problem->error[0])
-		return cmk_err(err, CMK_PROTOCOL,
-			       WHO " at %s refused the request without a reason; check for a proxy "
-				   "on the path to it",
-			       reply->host);
-	if (strcmp(problem->error, "invalid_resource") == 0)
-		return cmk_err(err, CMK_CONFIG,
-			       WHO
-			       " at %s knows no audience '%s' (%.200s); correct audience in the "
-			       "[cloud] section of luks-cmk.conf",
-			       reply->host, identity->audience, problem->description);
-	if (strstr(problem->description, "metadata header"))
-		return cmk_err(err, CMK_PROTOCOL,
-			       WHO
-			       " at %s did not see our Metadata header; remove the proxy on the "
-			       "path to it",
-			       reply->host);
-	return cmk_err(err, CMK_IDENTITY,
-		       WHO " at %s has no identity %s for this machine (%.200s); assign it to the "
-			   "virtual machine, or correct client_id in [identity]",
-		       reply->host, identity->client_id,
-		       problem->description[0] ? problem->description : problem->error);
+	switch (status) {
+	case 400:
+		if (!problem->error[0])
+			return "imds:no-reason";
+		if (strcmp(problem->error, "invalid_resource") == 0)
+			return "imds:invalid_resource";
+		return strstr(problem->description, "metadata header") ? "imds:no-header"
+								       : "imds:identity-not-found";
+	case 401:
+	case 403:
+		return "imds:not-azure";
+	case 404:
+	case 408:
+		return "imds:404";
+	case 410:
+		return "imds:410";
+	case 429:
+		return "imds:429";
+	case 502:
+	case 504:
+		return "imds:502";
+	default:
+		return status >= 500 ? "imds:5xx" : "imds:other";
+	}
 }
 
-/* https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token */
+/* "the metadata service at ADDRESS MEANING; NEXT (HTTP 400: what it said)" */
+static int say(const struct identity *identity, const struct http_reply *reply, const char *name,
+	       const char *said, struct cmk_err *err)
+{
+	const struct cause_names names = { .identity = identity->client_id,
+					   .audience = identity->audience };
+	const struct cause *cause = cause_find(name);
+	char meaning[CMK_ERR_TEXT_MAX / 2];
+
+	if (!cause)
+		return cmk_err(err, CMK_PROTOCOL, WHO " at %s answered with HTTP %ld", reply->host,
+			       reply->status);
+	(void)cause_expand(meaning, sizeof(meaning), cause->meaning, &names, false);
+	int r = cmk_err(err, cause->code, WHO " at %s %s; %s (HTTP %ld%s%.200s)", reply->host,
+			meaning, cause->next, reply->status, said[0] ? ": " : "", said);
+	cause_set(err, name);
+	return r;
+}
+
 static int refused(const struct identity *identity, const struct http_reply *reply,
 		   struct cmk_err *err)
 {
 	struct imds_problem problem;
 
 	read_problem(reply, &problem);
-	switch (reply->status) {
-	case 400:
-		return bad_request(identity, reply, &problem, err);
-	case 410:
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       WHO " at %s is being updated; it is back within 70 seconds",
-			       reply->host);
-	case 429:
-		return cmk_err(err, CMK_THROTTLED,
-			       WHO " at %s asks for fewer requests; look for a program on this "
-				   "machine that asks it all the time",
-			       reply->host);
-	case 404:
-	case 408:
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       WHO
-			       " at %s gives no token now (HTTP %ld); try again, and check that "
-			       "this is a virtual machine in Azure",
-			       reply->host, reply->status);
-	case 502:
-	case 504:
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       WHO " at %s was asked through a proxy, it seems (HTTP %ld); exempt "
-				   "that address from it",
-			       reply->host, reply->status);
-	default:
-		break;
-	}
-	if (reply->status >= 500)
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       WHO " at %s is out of order (HTTP %ld); try again", reply->host,
-			       reply->status);
-	if (reply->status == 401 || reply->status == 403)
-		return cmk_err(err, CMK_IDENTITY,
-			       "what answers at %s is not Azure's metadata service (HTTP %ld); run "
-			       "this on a virtual machine in Azure, or choose another source in "
-			       "[identity]",
-			       reply->host, reply->status);
-	return cmk_err(err, CMK_PROTOCOL,
-		       WHO
-		       " at %s answered with HTTP %ld, which it never should; check for a proxy "
-		       "on the path to it",
-		       reply->host, reply->status);
+	return say(identity, reply, name_of(reply->status, &problem),
+		   problem.description[0] ? problem.description : problem.error, err);
 }
 
 static int read_token(const struct identity *identity, const struct http_reply *reply,
@@ -186,10 +166,7 @@ static int read_token(const struct identity *identity, const struct http_reply *
 		return r;
 	/* An agent that does not know client_id answers for whatever identity it has. */
 	if (token->client_id[0] && strcasecmp(token->client_id, identity->client_id) != 0)
-		return cmk_err(err, CMK_IDENTITY,
-			       WHO " at %s answered for another identity (%s, not %s); assign the "
-				   "right one to the virtual machine",
-			       reply->host, token->client_id, identity->client_id);
+		return say(identity, reply, "imds:other-identity", token->client_id, err);
 	if (!identity_is_jwt(&token->access_token))
 		return cmk_err(err, CMK_PROTOCOL,
 			       WHO " at %s gave a token that is no JWT; check for something on the "

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/b64.h"
+#include "base/cause.h"
 #include "base/text.h"
 #include "vault/azure-internal.h"
 #include "vault/message.h"
@@ -86,14 +87,22 @@ static int modulus_bits(const struct vault_key *key)
 	return bits;
 }
 
+/* Passes the result on: no other version of the key would do either. */
+static int unsuitable(int r, struct cmk_err *err)
+{
+	cause_set(err, "key:unsuitable");
+	return r;
+}
+
 static int read_rsa(const struct vault_target *target, const struct key_material *material,
 		    struct vault_key *ret, struct cmk_err *err)
 {
 	if (strcmp(material->kty, "RSA") != 0 && strcmp(material->kty, "RSA-HSM") != 0)
-		return cmk_err(err, CMK_KEY_OPERATION,
-			       "key %s is of type %s; an RSA key is needed: the customer creates "
-			       "one",
-			       ret->kid, material->kty);
+		return unsuitable(cmk_err(err, CMK_KEY_OPERATION,
+					  "key %s is of type %s; an RSA key is needed: the "
+					  "customer creates one",
+					  ret->kid, material->kty),
+				  err);
 	int r = -EBADMSG;
 	if (material->n.len > 0 && material->e.len > 0)
 		r = read_number(&material->n, ret->n, sizeof(ret->n), &ret->n_len);
@@ -105,10 +114,11 @@ static int read_rsa(const struct vault_target *target, const struct key_material
 			       "path that answers in its place",
 			       target->host, ret->kid);
 	if (r == 0 && modulus_bits(ret) < AZURE_RSA_BITS_MIN)
-		return cmk_err(err, CMK_KEY_OPERATION,
-			       "key %s has %d bits; at least %d are needed: the customer creates a "
-			       "longer one",
-			       ret->kid, modulus_bits(ret), AZURE_RSA_BITS_MIN);
+		return unsuitable(cmk_err(err, CMK_KEY_OPERATION,
+					  "key %s has %d bits; at least %d are needed: the "
+					  "customer creates a longer one",
+					  ret->kid, modulus_bits(ret), AZURE_RSA_BITS_MIN),
+				  err);
 	return r;
 }
 
