@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "format/payload.h"
+#include "survey.h"
 
 /* How often a lane looks whether another process has finished its sign-in. */
 #define LOCK_POLL_MS 15
@@ -36,6 +37,8 @@ static void drop_calls(struct lane *lane)
 
 static bool retry_may_help(const struct lane *lane, const struct lane_run *run)
 {
+	if (run->survey)
+		return false;
 	if (cmk_code_class(lane->err.code) == CMK_CLASS_UNREACHABLE)
 		return true;
 	/* Entra's nodes disagree for minutes about a new federated credential: at enrolment, ask again. */
@@ -71,16 +74,6 @@ static void fail(struct lane *lane, struct lane_run *run, int r, int64_t retry_a
 	/* A stale or premature assertion would only fail again. */
 	if (lane->err.code == CMK_CLOCK || lane->err.code == CMK_FEDERATION)
 		secret_done(&lane->assertion->jwt);
-}
-
-static void note_step(struct lane_run *run, const char *name, const char *host,
-		      const struct http_call *call, enum cmk_code code)
-{
-	if (run->steps_count == UNLOCK_STEPS_MAX)
-		return;
-	struct unlock_step *step = &run->steps[run->steps_count++];
-	*step = (struct unlock_step){ .name = name, .ms = http_call_ms(call), .code = code };
-	(void)text_copy(step->host, sizeof(step->host), host);
 }
 
 /* Opening a connection ahead never fails a lane: the request itself will tell. */
@@ -124,7 +117,7 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 		fail(lane, run, r, -1);
 		return;
 	}
-	if (!run->fresh && cache_get(&lane->cache, &lane->credential) &&
+	if (!run->survey && cache_get(&lane->cache, &lane->credential) &&
 	    !secret_equal(&lane->credential.value, &lane->rejected)) {
 		cache_unlock(&lane->cache);
 		lane->state = run->describe ? LANE_DESCRIBE : LANE_UNWRAP;
@@ -134,6 +127,23 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 	lane->state = LANE_ASSERTION;
 }
 
+/* 1: it is on its way; or as survey_assertion(), where it needed no request; or negative: lane->err. */
+static int ask_for_assertion(struct lane *lane, struct lane_run *run)
+{
+	struct assertion *assertion = lane->assertion;
+	struct identity *identity = &assertion->identity;
+	_cleanup_http_request_ struct http_request request = { 0 };
+	int r = identity->ops->request(identity, &request, &assertion->jwt, &lane->err);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		r = http_start(run->http, &request, run->deadline_ms, &assertion->call, &lane->err);
+		return r < 0 ? r : 1;
+	}
+	steps_note(&run->steps, "identity", identity->ops->name, 0, CMK_OK);
+	return survey_assertion(lane, run);
+}
+
 /* 0: the JWT is there; 1: not yet; negative: lane->err. */
 static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_retry_after)
 {
@@ -141,14 +151,8 @@ static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_r
 	struct identity *identity = &assertion->identity;
 	if (assertion->jwt.len > 0)
 		return 0;
-	if (!assertion->call) {
-		_cleanup_http_request_ struct http_request request = { 0 };
-		int r = identity->ops->request(identity, &request, &assertion->jwt, &lane->err);
-		if (r <= 0)
-			return r;
-		r = http_start(run->http, &request, run->deadline_ms, &assertion->call, &lane->err);
-		return r < 0 ? r : 1;
-	}
+	if (!assertion->call)
+		return ask_for_assertion(lane, run);
 	if (!http_call_finished(assertion->call))
 		return 1;
 
@@ -156,11 +160,11 @@ static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_r
 	int r = http_call_result(assertion->call, &reply, &lane->err);
 	if (r == 0)
 		r = identity->ops->reply(identity, &reply, &assertion->jwt, &lane->err);
-	note_step(run, "identity", identity->metadata, assertion->call,
-		  r < 0 ? lane->err.code : CMK_OK);
+	survey_note(run, "identity", identity->metadata, assertion->call,
+		    r < 0 ? &lane->err : NULL);
 	*ret_retry_after = reply.retry_after_ms;
 	drop_call(&assertion->call);
-	return r;
+	return r == 0 ? survey_assertion(lane, run) : r;
 }
 
 static void step_assertion(struct lane *lane, struct lane_run *run)
@@ -218,8 +222,8 @@ static void step_sign_in(struct lane *lane, struct lane_run *run)
 		r = lane->target.ops->sign_in_reply(&lane->target, &reply, &lane->credential,
 						    &lane->err);
 	if (lane->call)
-		note_step(run, "sign-in", lane->target.cloud->authority, lane->call,
-			  r < 0 ? lane->err.code : CMK_OK);
+		survey_note(run, "sign-in", lane->target.cloud->authority, lane->call,
+			    r < 0 ? &lane->err : NULL);
 	drop_call(&lane->call);
 	if (r < 0) {
 		fail(lane, run, r, reply.retry_after_ms);
@@ -306,8 +310,7 @@ static void step_vault(struct lane *lane, struct lane_run *run)
 	if (r == 0)
 		r = describing ? take_description(lane, run, &reply) : take_key(lane, run, &reply);
 	if (lane->call)
-		note_step(run, describing ? "key" : "unwrap", lane->target.host, lane->call,
-			  r < 0 ? lane->err.code : CMK_OK);
+		survey_note_vault(lane, run, r < 0 ? &lane->err : NULL);
 	drop_call(&lane->call);
 	if (r < 0) {
 		fail(lane, run, r, reply.retry_after_ms);

@@ -186,6 +186,7 @@ class Machine:
             lab.principal_enable(name)
             lab.vault_firewall(name, "none")
             lab.vault_mode(name, "rbac")
+            lab.revoke(name)
             lab.grant(name)
             lab.key_recover(f"{name}/disk")
             lab.key_enable(f"{name}/disk")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Any answer of a metadata service, of any status. */
 #include "fuzz-reply.h"
+#include "identity/claims.h"
 #include "identity/identity.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -16,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r = identity.ops->reply(&identity, reply, &jwt, &err);
 	fuzz_check_outcome(r, &err, jwt.len > 0);
 	FUZZ_CHECK(r < 0 || identity_is_jwt(&jwt));
+	struct claims claims = { 0 };
+	if (r == 0 && claims_read(&jwt, &claims, &err) == 0)
+		(void)claims_check_time(&claims, 1795454820, &err);
 	http_reply_done(reply);
 	free(reply);
 	return 0;

@@ -49,6 +49,11 @@ class Cloud:
         server.Listener(self, server.unix(self.control_path), "control")
 
     def handle(self, service, request):
+        reply = self._answer(service, request)
+        reply.when = self.model.now()
+        return reply
+
+    def _answer(self, service, request):
         if service == "metadata":
             return metadata.handle(self.model, request)
         found, cloud, _ = names.find_service(self.model.clouds, request.host)
