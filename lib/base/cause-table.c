@@ -232,6 +232,13 @@ static const struct cause table[] = {
 	{ "imds:other", CMK_PROTOCOL, MACHINE, "answered with a status that it never should",
 	  "check for a proxy on the path to it", ASK_IMDS },
 
+	/* Other sources of an identity: what is wrong on this machine. */
+	{ "identity:file", CMK_IDENTITY, MACHINE, "the file that holds the identity cannot be used",
+	  "check that the program runs that writes it", "grep file /etc/luks-cmk/luks-cmk.conf" },
+	{ "identity:source", CMK_IDENTITY, MACHINE, "this luks-cmk knows no such source",
+	  "set source in [identity] of luks-cmk.conf, or update luks-cmk",
+	  "sudoedit /etc/luks-cmk/luks-cmk.conf" },
+
 	/* The network between; follows who was to be reached, or the name of the proxy. */
 	{ "net:refused-plain", CMK_SERVICE_DOWN, MACHINE, "does not accept connections",
 	  "check that this is a virtual machine in Azure, and that nothing blocks the address",
@@ -243,7 +250,8 @@ static const struct cause table[] = {
 	  "check the proxy setting in luks-cmk.conf, and the proxy",
 	  "sudoedit /etc/luks-cmk/luks-cmk.conf" },
 	{ "proxy:5xx", CMK_SERVICE_DOWN, MACHINE, "cannot connect to {host}",
-	  "check the proxy, and that it reaches the host", NULL },
+	  "check the proxy, and that it reaches the host",
+	  "curl -v --max-time 10 https://{host}/" },
 	{ "proxy:407", CMK_CONFIG, MACHINE, "wants a password, which luks-cmk does not offer",
 	  "allow this machine there", NULL },
 	{ "proxy:4xx", CMK_CONFIG, MACHINE, "refuses to connect to {host}", "allow that host there",

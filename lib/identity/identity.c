@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/cause.h"
 #include "base/text.h"
 
 static const struct identity_ops *const sources[] = { &identity_imds, &identity_file };
@@ -29,11 +30,14 @@ int identity_init(struct identity *ret, const struct config *config,
 	if (!client_id[0])
 		client_id = from_token->client_id;
 	identity.ops = find_source(source);
-	if (!identity.ops)
-		return cmk_err(err, CMK_IDENTITY,
-			       "this luks-cmk knows no identity source '%s'; set source in "
-			       "[identity] of luks-cmk.conf, or update luks-cmk",
-			       source);
+	if (!identity.ops) {
+		int unknown = cmk_err(err, CMK_IDENTITY,
+				      "this luks-cmk knows no identity source '%s'; set source in "
+				      "[identity] of luks-cmk.conf, or update luks-cmk",
+				      source);
+		cause_set(err, "identity:source");
+		return unknown;
+	}
 	if (!text_copy(identity.client_id, sizeof(identity.client_id), client_id) ||
 	    !text_copy(identity.metadata, sizeof(identity.metadata), cloud->metadata) ||
 	    !text_copy(identity.audience, sizeof(identity.audience), cloud->audience) ||

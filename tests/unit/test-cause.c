@@ -231,7 +231,8 @@ static void test_all_are_met(void **state)
 	for (size_t i = 0; i < count; i++) {
 		bool found = strncmp(table[i].name, "net:", 4) == 0 ||
 			     strncmp(table[i].name, "proxy:", 6) == 0 ||
-			     strncmp(table[i].name, "key:", 4) == 0;
+			     strncmp(table[i].name, "key:", 4) == 0 ||
+			     strncmp(table[i].name, "identity:", 9) == 0;
 		for (size_t j = 0; j < COUNT(elsewhere); j++)
 			found = found || strcmp(table[i].name, elsewhere[j]) == 0;
 		for (size_t j = 0; j < COUNT(rows) && !found; j++) {
