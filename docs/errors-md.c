@@ -34,10 +34,12 @@ static const char *who(enum cmk_party party)
 /* A template, as a reader sees it: placeholders in capitals; a bar would end a cell of a table. */
 static void put_text(struct buf *out, const char *template)
 {
-	static const struct cause_names none = { 0 };
+	static const struct cause_names usual = { .service = "Azure's metadata service",
+						  .machine = "a virtual machine in Azure",
+						  .place = "the virtual machine" };
 	char text[CAUSE_COMMAND_MAX];
 
-	(void)cause_expand(text, sizeof(text), template, &none, false);
+	(void)cause_expand(text, sizeof(text), template, &usual, false);
 	for (const char *p = text; *p; p++)
 		buf_printf(out, *p == '|' ? "\\%c" : "%c", *p);
 }

@@ -10,7 +10,6 @@
 #include "backoff.h"
 #include "base/cause.h"
 #include "base/io.h"
-#include "base/text.h"
 #include "format/payload.h"
 #include "survey.h"
 
@@ -127,50 +126,10 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 	lane->state = LANE_ASSERTION;
 }
 
-/* 1: it is on its way; or as survey_assertion(), where it needed no request; or negative: lane->err. */
-static int ask_for_assertion(struct lane *lane, struct lane_run *run)
-{
-	struct assertion *assertion = lane->assertion;
-	struct identity *identity = &assertion->identity;
-	_cleanup_http_request_ struct http_request request = { 0 };
-	int r = identity->ops->request(identity, &request, &assertion->jwt, &lane->err);
-	if (r < 0)
-		return r;
-	if (r > 0) {
-		r = http_start(run->http, &request, run->deadline_ms, &assertion->call, &lane->err);
-		return r < 0 ? r : 1;
-	}
-	steps_note(&run->steps, "identity", identity->ops->name, 0, CMK_OK);
-	return survey_assertion(lane, run);
-}
-
-/* 0: the JWT is there; 1: not yet; negative: lane->err. */
-static int get_assertion(struct lane *lane, struct lane_run *run, int64_t *ret_retry_after)
-{
-	struct assertion *assertion = lane->assertion;
-	struct identity *identity = &assertion->identity;
-	if (assertion->jwt.len > 0)
-		return 0;
-	if (!assertion->call)
-		return ask_for_assertion(lane, run);
-	if (!http_call_finished(assertion->call))
-		return 1;
-
-	_cleanup_http_reply_ struct http_reply reply = { .retry_after_ms = -1 };
-	int r = http_call_result(assertion->call, &reply, &lane->err);
-	if (r == 0)
-		r = identity->ops->reply(identity, &reply, &assertion->jwt, &lane->err);
-	survey_note(run, "identity", identity->metadata, assertion->call,
-		    r < 0 ? &lane->err : NULL);
-	*ret_retry_after = reply.retry_after_ms;
-	drop_call(&assertion->call);
-	return r == 0 ? survey_assertion(lane, run) : r;
-}
-
 static void step_assertion(struct lane *lane, struct lane_run *run)
 {
 	int64_t retry_after = -1;
-	int r = get_assertion(lane, run, &retry_after);
+	int r = assertion_get(lane->assertion, run, &retry_after, &lane->err);
 	if (r < 0) {
 		fail(lane, run, r, retry_after);
 		return;
@@ -189,13 +148,13 @@ static void step_assertion(struct lane *lane, struct lane_run *run)
  * Sends what build makes, and takes the reply when it is there. 0: reply filled; 1: not yet; negative:
  * lane->err.
  */
-typedef int build_fn(struct lane *lane, struct http_request *request);
+typedef int build_fn(struct lane *lane, struct lane_run *run, struct http_request *request);
 static int exchange(struct lane *lane, struct lane_run *run, build_fn *build,
 		    struct http_reply *reply)
 {
 	if (!lane->call) {
 		_cleanup_http_request_ struct http_request request = { 0 };
-		int r = build(lane, &request);
+		int r = build(lane, run, &request);
 		if (r == 0)
 			r = http_start(run->http, &request, run->deadline_ms, &lane->call,
 				       &lane->err);
@@ -206,8 +165,9 @@ static int exchange(struct lane *lane, struct lane_run *run, build_fn *build,
 	return http_call_result(lane->call, reply, &lane->err);
 }
 
-static int build_sign_in(struct lane *lane, struct http_request *request)
+static int build_sign_in(struct lane *lane, struct lane_run *run, struct http_request *request)
 {
+	(void)run;
 	return lane->target.ops->sign_in_request(&lane->target, &lane->assertion->jwt, request,
 						 &lane->err);
 }
@@ -246,14 +206,22 @@ static bool sign_in_again(struct lane *lane, const struct http_reply *reply)
 	return true;
 }
 
-static int build_describe(struct lane *lane, struct http_request *request)
+static int build_describe(struct lane *lane, struct lane_run *run, struct http_request *request)
 {
+	(void)run;
 	return lane->target.ops->describe_request(&lane->target, &lane->credential, request,
 						  &lane->err);
 }
 
-static int build_unwrap(struct lane *lane, struct http_request *request)
+static int build_wrap(struct lane *lane, struct lane_run *run, struct http_request *request)
 {
+	return lane->target.ops->wrap_request(&lane->target, &lane->credential, run->payload,
+					      request, &lane->err);
+}
+
+static int build_unwrap(struct lane *lane, struct lane_run *run, struct http_request *request)
+{
+	(void)run;
 	return lane->target.ops->unwrap_request(&lane->target, &lane->credential, request,
 						&lane->err);
 }
@@ -272,6 +240,9 @@ static int check_expiry(struct lane *lane, const struct lane_run *run)
 	return r;
 }
 
+/* These take a reply: 0 and the next state, or negative and lane->err. */
+typedef int take_fn(struct lane *lane, struct lane_run *run, const struct http_reply *reply);
+
 static int take_description(struct lane *lane, struct lane_run *run, const struct http_reply *reply)
 {
 	int r = lane->target.ops->describe_reply(&lane->target, reply, &lane->key, &lane->err);
@@ -281,6 +252,18 @@ static int take_description(struct lane *lane, struct lane_run *run, const struc
 	r = check_expiry(lane, run);
 	if (r == 0 && run->payload)
 		r = lane->target.ops->wrap(&lane->target, &lane->key, run->payload, &lane->err);
+	if (r < 0)
+		return r;
+	lane->state = run->describe_only ? LANE_DONE : r > 0 ? LANE_WRAP : LANE_UNWRAP;
+	return 0;
+}
+
+static int take_wrapped(struct lane *lane, struct lane_run *run, const struct http_reply *reply)
+{
+	(void)run;
+	int r = lane->target.ops->wrap_reply(&lane->target, reply, &lane->err);
+	if (r == 0)
+		lane->state = LANE_UNWRAP;
 	return r;
 }
 
@@ -295,28 +278,37 @@ static int take_key(struct lane *lane, struct lane_run *run, const struct http_r
 			lane->target.host);
 	if (r == 0 && run->header)
 		r = payload_check(&lane->result, run->header, &lane->err);
+	if (r == 0)
+		lane->state = LANE_DONE;
 	return r;
 }
 
+static const struct vault_step {
+	const char *name;
+	build_fn *build;
+	take_fn *take;
+} vault_steps[] = {
+	[LANE_DESCRIBE] = { "key", build_describe, take_description },
+	[LANE_WRAP] = { "wrap", build_wrap, take_wrapped },
+	[LANE_UNWRAP] = { "unwrap", build_unwrap, take_key },
+};
+
 static void step_vault(struct lane *lane, struct lane_run *run)
 {
-	bool describing = lane->state == LANE_DESCRIBE;
+	const struct vault_step *step = &vault_steps[lane->state];
 	if (!lane->call && !warm_enough(lane, &lane->warm_vault))
 		return;
 	_cleanup_http_reply_ struct http_reply reply = { .retry_after_ms = -1 };
-	int r = exchange(lane, run, describing ? build_describe : build_unwrap, &reply);
+	int r = exchange(lane, run, step->build, &reply);
 	if (r > 0 || (r == 0 && sign_in_again(lane, &reply)))
 		return;
 	if (r == 0)
-		r = describing ? take_description(lane, run, &reply) : take_key(lane, run, &reply);
+		r = step->take(lane, run, &reply);
 	if (lane->call)
-		survey_note_vault(lane, run, r < 0 ? &lane->err : NULL);
+		survey_note_vault(lane, run, step->name, r < 0 ? &lane->err : NULL);
 	drop_call(&lane->call);
-	if (r < 0) {
+	if (r < 0)
 		fail(lane, run, r, reply.retry_after_ms);
-		return;
-	}
-	lane->state = describing && !run->describe_only ? LANE_UNWRAP : LANE_DONE;
 }
 
 void lane_step(struct lane *lane, struct lane_run *run)
@@ -337,6 +329,7 @@ void lane_step(struct lane *lane, struct lane_run *run)
 			step_sign_in(lane, run);
 			break;
 		case LANE_DESCRIBE:
+		case LANE_WRAP:
 		case LANE_UNWRAP:
 			step_vault(lane, run);
 			break;
@@ -366,11 +359,4 @@ void lane_done(struct lane *lane)
 	vault_credential_done(&lane->credential);
 	secret_done(&lane->rejected);
 	secret_done(&lane->result);
-}
-
-void assertion_done(struct assertion *assertion)
-{
-	drop_call(&assertion->call);
-	secret_done(&assertion->jwt);
-	identity_done(&assertion->identity);
 }

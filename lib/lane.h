@@ -50,6 +50,7 @@ enum lane_state {
 	LANE_ASSERTION, /* holds its lock from here to the end of LANE_SIGN_IN */
 	LANE_SIGN_IN,
 	LANE_DESCRIBE,
+	LANE_WRAP, /* where only the vault can */
 	LANE_UNWRAP,
 	LANE_DONE,
 	LANE_FAILED,
@@ -82,4 +83,11 @@ int64_t lane_wake(const struct lane *lane);
 /* Whether it has met its first failure or its end: then the next wrapping need not wait any longer. */
 bool lane_troubled(const struct lane *lane);
 void lane_done(struct lane *lane);
+
+/*
+ * assertion.c: 0: the JWT is there; 1: not yet; negative: err. ret_retry_after is the service's wish, as in
+ * struct http_reply.
+ */
+int assertion_get(struct assertion *assertion, struct lane_run *run, int64_t *ret_retry_after,
+		  struct cmk_err *err);
 void assertion_done(struct assertion *assertion);

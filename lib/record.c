@@ -102,16 +102,13 @@ static bool parse_line(const char *name, const char *value, struct record *recor
 	return false;
 }
 
-int record_read(const char *rundir, const char *uuid, int token, struct record *ret)
+static int read_file(const char *path, struct record *ret)
 {
-	char path[PATH_SIZE];
-	if (!record_path(rundir, uuid, token, path))
-		return -ENOENT;
 	_cleanup_secret_ struct secret file = { 0 };
 	if (io_read_file(path, RECORD_MAX, true, &file) < 0)
 		return -ENOENT;
 
-	struct record record = { .token = token };
+	struct record record = { 0 };
 	char *rest = (char *)file.data;
 	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
 		char *value = strchr(line, '=');
@@ -127,6 +124,29 @@ int record_read(const char *rundir, const char *uuid, int token, struct record *
 		return -EBADMSG;
 	*ret = record;
 	return 0;
+}
+
+int record_read(const char *rundir, const char *uuid, int token, struct record *ret)
+{
+	char path[PATH_SIZE];
+	if (!record_path(rundir, uuid, token, path))
+		return -ENOENT;
+	int r = read_file(path, ret);
+	if (r == 0)
+		ret->token = token;
+	return r;
+}
+
+int record_read_boot(const char *rundir, struct record *ret)
+{
+	char path[PATH_SIZE];
+	int len = snprintf(path, sizeof(path), "%s/failed/boot", rundir);
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return -ENOENT;
+	int r = read_file(path, ret);
+	if (r == 0)
+		ret->token = -1;
+	return r;
 }
 
 int record_claim(const char *rundir, const char *uuid)

@@ -18,7 +18,7 @@ struct record {
 	struct cmk_err err;
 	int64_t when;	 /* seconds since 1970, by a clock that may have been wrong at boot */
 	int64_t boot_ms; /* the same moment, by io_now_ms() */
-	int token;
+	int token;	 /* -1: of no volume, see record_read_boot() */
 };
 
 /* All of these do nothing, or find nothing, without the right to the directory. */
@@ -26,6 +26,11 @@ void record_write(const char *rundir, const char *uuid, int token, const struct 
 void record_remove(const char *rundir, const char *uuid, int token);
 /* 0, -ENOENT, or -EBADMSG for a file that is none of ours. */
 int record_read(const char *rundir, const char *uuid, int token, struct record *ret);
+/*
+ * What kept the initramfs's scripts from asking at all, in RUNDIR/failed/boot: initramfs/functions writes it,
+ * for there may be no tool to do so. token is -1. As record_read().
+ */
+int record_read_boot(const char *rundir, struct record *ret);
 
 /*
  * While the descriptor that record_claim() returns is open, `luks-cmk attach --boot` asks for the volume's

@@ -41,7 +41,8 @@ static const char *of_vault(const char *request, const struct cmk_err *err)
 
 const char *steps_failed(const char *request, const struct cmk_err *err)
 {
-	if (strcmp(request, "key") == 0 || strcmp(request, "unwrap") == 0)
+	if (strcmp(request, "key") == 0 || strcmp(request, "wrap") == 0 ||
+	    strcmp(request, "unwrap") == 0)
 		return of_vault(request, err);
 	if (strcmp(request, "sign-in") == 0 && err->code == CMK_TENANT)
 		return "tenant";

@@ -10,7 +10,7 @@
 
 /*
  * In the order of the way: "clock", "dns", "connect", "tls", "tenant", "vault", "identity", "assertion",
- * "sign-in", "key", "algorithm", "grant", "unwrap". Not each has a request of its own.
+ * "sign-in", "key", "algorithm", "wrap", "grant", "unwrap". Not each has a request of its own.
  */
 struct step {
 	const char *name;

@@ -240,34 +240,32 @@ void survey_note(struct lane_run *run, const char *name, const char *host,
 	steps_note(&run->steps, name, host, http_call_ms(call), err ? err->code : CMK_OK);
 }
 
-void survey_note_vault(const struct lane *lane, struct lane_run *run, const struct cmk_err *err)
+void survey_note_vault(const struct lane *lane, struct lane_run *run, const char *name,
+		       const struct cmk_err *err)
 {
 	const char *host = lane->target.host;
+	bool describing = strcmp(name, "key") == 0;
 
-	if (lane->state == LANE_DESCRIBE) {
-		/* Of a key that is disabled, the unwrap's refusal is to tell. */
-		if (err || lane->key.enabled)
-			survey_note(run, "key", host, lane->call, err);
-		if (!err && lane->key.enabled && lane->key.can_unwrap)
-			steps_note(&run->steps, "algorithm", host, 0, CMK_OK);
+	/* Of a key that is disabled, the unwrap's refusal is to tell. */
+	if (describing && !err && !lane->key.enabled)
 		return;
-	}
-	if (!err)
+	if (!err && strcmp(name, "unwrap") == 0)
 		steps_note(&run->steps, "grant", host, 0, CMK_OK);
-	survey_note(run, "unwrap", host, lane->call, err);
+	survey_note(run, name, host, lane->call, err);
+	if (describing && !err && lane->key.can_unwrap)
+		steps_note(&run->steps, "algorithm", host, 0, CMK_OK);
 }
 
-int survey_assertion(struct lane *lane, struct lane_run *run)
+int survey_assertion(const struct identity *identity, const struct secret *jwt,
+		     struct lane_run *run, struct cmk_err *err)
 {
-	const struct identity *identity = &lane->assertion->identity;
-
 	if (!run->survey)
 		return 0;
-	int r = claims_read(&lane->assertion->jwt, &run->claims, &lane->err);
+	int r = claims_read(jwt, &run->claims, err);
 	if (r == 0)
-		r = claims_check_time(&run->claims, time(NULL) + run->clock_ahead, &lane->err);
+		r = claims_check_time(&run->claims, time(NULL) + run->clock_ahead, err);
 	steps_note(&run->steps, "assertion", identity->ops->name, 0,
-		   r < 0 ? lane->err.code : CMK_OK);
+		   r < 0 && err ? err->code : CMK_OK);
 	return r;
 }
 

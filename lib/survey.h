@@ -19,8 +19,10 @@ int survey_hosts(struct lane *lane, struct lane_run *run, struct cmk_err *err);
 void survey_note(struct lane_run *run, const char *name, const char *host,
 		 const struct http_call *call, const struct cmk_err *err);
 /* The same of the vault's requests, which prove several steps. */
-void survey_note_vault(const struct lane *lane, struct lane_run *run, const struct cmk_err *err);
-/* In a survey: reads what the assertion says into run, and whether it is in its time. 0 or lane->err. */
-int survey_assertion(struct lane *lane, struct lane_run *run);
+void survey_note_vault(const struct lane *lane, struct lane_run *run, const char *name,
+		       const struct cmk_err *err);
+/* In a survey: reads what the assertion says into run, and whether it is in its time. */
+int survey_assertion(const struct identity *identity, const struct secret *jwt,
+		     struct lane_run *run, struct cmk_err *err);
 /* Whether the credential of a lane that is done may list the vault's keys, which an unlock never needs. */
 bool survey_lists_keys(const struct lane *lane, struct lane_run *run);

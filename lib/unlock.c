@@ -85,6 +85,12 @@ int unlock_prepare(struct unlock **ret, const struct config *config, const char 
 	return 0;
 }
 
+int unlock_folder(const struct unlock *unlock)
+{
+	/* One machine has one source: all of them have the same folder, or none. */
+	return unlock->assertions_count > 0 ? unlock->assertions[0].identity.folder : 0;
+}
+
 void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool survey)
 {
 	unlock->run.survey = survey;

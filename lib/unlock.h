@@ -29,6 +29,8 @@ struct unlock;
  */
 int unlock_prepare(struct unlock **ret, const struct config *config, const char *rundir,
 		   const struct token *token, bool template, struct cmk_err *err);
+/* A folder whose files the identity's source reads on the way, open; 0: none. */
+int unlock_folder(const struct unlock *unlock);
 /*
  * Hands over the connections, made before the sandbox closed, and when to give up (io_now_ms()). survey: see
  * struct lane_run.

@@ -26,6 +26,8 @@ static const struct {
 	NAME("cloud", cloud),	    NAME("identity", identity),
 	NAME("issuer", issuer),	    NAME("subject", subject),
 	NAME("audience", audience), NAME("device", device),
+	NAME("service", service),   NAME("machine", machine),
+	NAME("place", place),
 };
 
 const struct cause *cause_find(const char *name)

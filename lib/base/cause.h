@@ -46,6 +46,10 @@ struct cause_names {
 	const char *subject;
 	const char *audience;
 	const char *device;
+	const char
+		*service; /* that knows identities, as the next two: "Azure's metadata service" */
+	const char *machine; /* what it serves: "a virtual machine in Azure" */
+	const char *place;   /* what to assign an identity to: "the virtual machine" */
 };
 
 /* The row of that name, or NULL: not every code of a service is known. */

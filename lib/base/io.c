@@ -106,18 +106,12 @@ int io_read_all(int fd, struct secret *s, int64_t deadline_ms)
 	}
 }
 
-int io_read_file(const char *path, size_t max, bool nofollow, struct secret *ret)
+int io_read_fd(int fd, size_t max, struct secret *ret)
 {
-	/* O_NONBLOCK: opening a FIFO that somebody put there must not wait for its writer. */
-	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (nofollow ? O_NOFOLLOW : 0);
 	_cleanup_secret_ struct secret content = { 0 };
-	_cleanup_close_ int fd = -1;
 	struct stat st;
 	int r;
 
-	fd = open(path, flags);
-	if (fd < 0)
-		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
@@ -134,6 +128,14 @@ int io_read_file(const char *path, size_t max, bool nofollow, struct secret *ret
 		return r;
 	secret_move(ret, &content);
 	return 0;
+}
+
+int io_read_file(const char *path, size_t max, bool nofollow, struct secret *ret)
+{
+	_cleanup_close_ int fd = -1;
+
+	fd = open(path, IO_READ_FLAGS | (nofollow ? O_NOFOLLOW : 0));
+	return fd < 0 ? -errno : io_read_fd(fd, max, ret);
 }
 
 /* Makes the renaming of a file in the directory of path durable. */

@@ -2,6 +2,7 @@
 /* Files, descriptors and time. */
 #pragma once
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,7 +42,11 @@ int io_write_all(int fd, const void *data, size_t len);
  * INT64_MAX for none: -ETIMEDOUT after it. 0 or -errno.
  */
 int io_read_all(int fd, struct secret *s, int64_t deadline_ms);
-/* Reads a whole regular file of at most max bytes; not through a final symbolic link if nofollow. */
+/* To open what somebody else put there: a FIFO must not wait for its writer. */
+#define IO_READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+/* Reads all of an open regular file of at most max bytes. 0 or -errno (-EFBIG, -EINVAL, -EISDIR). */
+int io_read_fd(int fd, size_t max, struct secret *ret);
+/* The same of a path; not through a final symbolic link if nofollow. */
 int io_read_file(const char *path, size_t max, bool nofollow, struct secret *ret);
 /*
  * Replaces path by a new file with this content, complete or not at all: temporary file in the same

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a program with one socket on descriptor 3, asks it one question and takes its answer. */
+/* Runs a program and takes its answer: a text through a socket on descriptor 3, or its exit status. */
 #include "base/spawn.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -20,14 +21,15 @@
 #endif
 
 /*
- * The actions run in the child, in this order. The socket goes first to its place: where the caller has
- * closed its standard descriptors, the socket may sit on one of them.
+ * The actions run in the child, in this order. The socket, if there is one, goes first to its place: where
+ * the caller has closed its standard descriptors, the socket may sit on one of them.
  */
 static int set_descriptors(posix_spawn_file_actions_t *actions, int fd, bool have_stderr)
 {
-	int r;
+	int r = 0;
 
-	r = posix_spawn_file_actions_adddup2(actions, fd, SPAWN_FD);
+	if (fd >= 0)
+		r = posix_spawn_file_actions_adddup2(actions, fd, SPAWN_FD);
 	if (r == 0)
 		r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
 	if (r == 0)
@@ -35,7 +37,8 @@ static int set_descriptors(posix_spawn_file_actions_t *actions, int fd, bool hav
 	if (r == 0 && !have_stderr)
 		r = posix_spawn_file_actions_addopen(actions, 2, "/dev/null", O_WRONLY, 0);
 	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(actions, SPAWN_FD + 1);
+		r = posix_spawn_file_actions_addclosefrom_np(actions,
+							     fd >= 0 ? SPAWN_FD + 1 : SPAWN_FD);
 	return -r;
 }
 
@@ -56,9 +59,8 @@ static int set_signals(posix_spawnattr_t *attributes)
 	return -r;
 }
 
-static int start(const char *path, int fd, bool have_stderr, pid_t *ret_pid)
+static int start(const char *const argv[], int fd, bool have_stderr, pid_t *ret_pid)
 {
-	char *const argv[] = { (char *)(uintptr_t)path, NULL };
 	char *const environment[] = { NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -76,7 +78,8 @@ static int start(const char *path, int fd, bool have_stderr, pid_t *ret_pid)
 	if (r == 0)
 		r = set_signals(&attributes);
 	if (r == 0)
-		r = -posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
+		r = -posix_spawn(ret_pid, argv[0], &actions, &attributes,
+				 (char *const *)(uintptr_t)argv, environment);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return r;
@@ -180,6 +183,7 @@ int spawn_ask(const char *path, const struct secret *question, size_t answer_max
 {
 	_cleanup_secret_ struct secret answer = { 0 };
 	_cleanup_close_ int ours = -1, theirs = -1;
+	const char *const argv[] = { path, NULL };
 	bool have_stderr = fcntl(STDERR_FILENO, F_GETFD) >= 0;
 	int pair[2] = { -1, -1 };
 	pid_t pid = -1;
@@ -192,7 +196,7 @@ int spawn_ask(const char *path, const struct secret *question, size_t answer_max
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	r = start(path, theirs, have_stderr, &pid);
+	r = start(argv, theirs, have_stderr, &pid);
 	if (r < 0)
 		return r;
 	io_closep(&theirs);
@@ -208,4 +212,34 @@ int spawn_ask(const char *path, const struct secret *question, size_t answer_max
 	if (ret_status)
 		*ret_status = status;
 	return 0;
+}
+
+int spawn_start(const char *const argv[], pid_t *ret_pid)
+{
+	return start(argv, -1, false, ret_pid);
+}
+
+int spawn_run(const char *const argv[], int64_t timeout_ms)
+{
+	int64_t deadline_ms = io_now_ms() + timeout_ms;
+	pid_t pid = -1;
+	int status = 0;
+	int r = start(argv, -1, false, &pid);
+
+	if (r < 0)
+		return r;
+	for (;;) {
+		pid_t ended = waitpid(pid, &status, WNOHANG);
+
+		if (ended == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+		if (ended < 0 && errno != EINTR)
+			return -errno;
+		if (io_now_ms() >= deadline_ms)
+			break;
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 5L * 1000 * 1000 }, NULL);
+	}
+	(void)kill(pid, SIGKILL);
+	(void)collect(pid);
+	return -ETIMEDOUT;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a program with one socket on descriptor 3, asks it one question and takes its answer. */
+/* Runs a program and takes its answer: a text through a socket on descriptor 3, or its exit status. */
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/secret.h"
 
@@ -20,3 +22,14 @@
  */
 int spawn_ask(const char *path, const struct secret *question, size_t answer_max,
 	      struct secret *ret_answer, int *ret_status);
+
+/*
+ * Starts a program (argv[0] is absolute) in the same surroundings, but without a socket and with its standard
+ * error on /dev/null. The child is the caller's to collect. 0, or -errno as above.
+ */
+int spawn_start(const char *const argv[], pid_t *ret_pid);
+/*
+ * The same, and waits for its end. One that has not ended in time is killed: -ETIMEDOUT. Its exit status; -EINTR if a
+ * signal ended it; -ECHILD where the host collected it; other -errno as above.
+ */
+int spawn_run(const char *const argv[], int64_t timeout_ms);

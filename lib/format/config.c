@@ -53,6 +53,7 @@ static const struct config_key config_keys[] = {
 	CONFIG_KEY(struct config, identity.source, "identity", "source", config_set_word),
 	CONFIG_KEY(struct config, identity.client_id, "identity", "client_id", config_set_guid),
 	CONFIG_KEY(struct config, identity.file, "identity", "file", config_set_path),
+	CONFIG_KEY(struct config, identity.program, "identity", "program", config_set_path),
 	CONFIG_KEY(struct config, network.timeout, "network", "timeout", config_set_timeout),
 	CONFIG_KEY(struct config, network.ca_file, "network", "ca_file", config_set_path),
 	CONFIG_KEY(struct config, network.proxy, "network", "proxy", config_set_proxy),

@@ -46,7 +46,8 @@ struct config {
 	struct {
 		char source[16];
 		char client_id[TOKEN_ID_MAX];
-		char file[CONFIG_PATH_MAX]; /* source = file: absolute path of a JWT */
+		char file[CONFIG_PATH_MAX];    /* source = file: absolute path of a JWT */
+		char program[CONFIG_PATH_MAX]; /* source = exec: absolute path of what prints one */
 	} identity;
 	struct {
 		uint32_t timeout; /* seconds, or CONFIG_TIMEOUT_FOREVER */

@@ -34,7 +34,7 @@ struct token_wrapping {
 
 /* Which identity of the machine signs in; the machine's configuration overrides it. */
 struct token_identity {
-	char source[16]; /* "imds", "file" */
+	char source[16]; /* "imds", "arc", "gcp" */
 	char client_id
 		[TOKEN_ID_MAX]; /* the managed identity's; may be empty where the source needs none */
 };

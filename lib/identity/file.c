@@ -4,21 +4,10 @@
  * most other issuers' agents write. It is read anew for every unlock.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "base/cause.h"
 #include "base/io.h"
 #include "identity/identity.h"
-
-/* Room for the newlines that an editor or "echo" leaves behind. */
-#define TRAILING_MAX 64
-
-static void strip_end(struct secret *text)
-{
-	while (text->len > 0 && strchr(" \t\r\n", text->data[text->len - 1]) &&
-	       text->data[text->len - 1])
-		text->data[--text->len] = '\0';
-}
 
 /*
  * The path comes from the machine's configuration alone: a header that could name files would make this
@@ -30,7 +19,7 @@ static int read_file(struct identity *identity, struct cmk_err *err)
 		return cmk_err(err, CMK_CONFIG,
 			       "the identity comes from a file, and luks-cmk.conf names none; set "
 			       "file in [identity] to an absolute path");
-	int r = io_read_file(identity->path, IDENTITY_JWT_MAX + TRAILING_MAX, false,
+	int r = io_read_file(identity->path, IDENTITY_JWT_MAX + IDENTITY_BLANK_MAX, false,
 			     &identity->held);
 	if (r == -EFBIG)
 		return cmk_err(err, CMK_IDENTITY,
@@ -41,8 +30,7 @@ static int read_file(struct identity *identity, struct cmk_err *err)
 				     "%s, which holds this machine's identity, cannot be read; "
 				     "check that its agent runs",
 				     identity->path);
-	strip_end(&identity->held);
-	if (identity->held.len > IDENTITY_JWT_MAX || !identity_is_jwt(&identity->held))
+	if (!identity_trim_jwt(&identity->held))
 		return cmk_err(err, CMK_IDENTITY, "%s holds no JWT; check what writes it",
 			       identity->path);
 	return 0;
@@ -57,17 +45,9 @@ static int file_prepare(struct identity *identity, struct cmk_err *err)
 	return r;
 }
 
-static int file_request(struct identity *identity, struct http_request *ret, struct secret *jwt,
-			struct cmk_err *err)
-{
-	(void)ret;
-	if (secret_set(jwt, identity->held.data, identity->held.len) < 0)
-		return cmk_err_errno(err, CMK_SYSTEM, ENOMEM, "the identity cannot be kept");
-	return 0;
-}
-
 const struct identity_ops identity_file = {
 	.name = "file",
+	.machine_only = true,
 	.prepare = file_prepare,
-	.request = file_request,
+	.request = identity_held,
 };

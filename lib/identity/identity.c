@@ -2,12 +2,16 @@
 /* The sources of an identity, and which one this machine uses for this token. */
 #include "identity/identity.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/cause.h"
+#include "base/io.h"
 #include "base/text.h"
 
-static const struct identity_ops *const sources[] = { &identity_imds, &identity_file };
+static const struct identity_ops *const sources[] = {
+	&identity_imds, &identity_arc, &identity_gcp, &identity_file, &identity_exec,
+};
 
 static const struct identity_ops *find_source(const char *name)
 {
@@ -15,6 +19,40 @@ static const struct identity_ops *find_source(const char *name)
 		if (strcmp(sources[i]->name, name) == 0)
 			return sources[i];
 	return NULL;
+}
+
+static int check_source(const struct identity_ops *ops, const char *source, bool chosen_here,
+			struct cmk_err *err)
+{
+	if (!ops) {
+		int r = cmk_err(err, CMK_IDENTITY,
+				"this luks-cmk knows no identity source '%s'; set source in "
+				"[identity] of luks-cmk.conf, or update luks-cmk",
+				source);
+		cause_set(err, "identity:source");
+		return r;
+	}
+	if (ops->machine_only && !chosen_here)
+		return cmk_err(err, CMK_CONFIG,
+			       "the token names the identity source '%s', which only this machine "
+			       "may choose; set source in [identity] of luks-cmk.conf",
+			       source);
+	return 0;
+}
+
+/* Copies what the source needs to know. False where something is too long. */
+static bool copy_settings(struct identity *identity, const struct config *config,
+			  const char *client_id, const struct cloud *cloud)
+{
+	const char *path = identity->ops == &identity_exec ? config->identity.program
+							   : config->identity.file;
+
+	identity->timeout = config->network.timeout;
+	return text_copy(identity->client_id, sizeof(identity->client_id), client_id) &&
+	       text_copy(identity->metadata, sizeof(identity->metadata), cloud->metadata) &&
+	       text_copy(identity->address, sizeof(identity->address), cloud->metadata) &&
+	       text_copy(identity->audience, sizeof(identity->audience), cloud->audience) &&
+	       text_copy(identity->path, sizeof(identity->path), path);
 }
 
 int identity_init(struct identity *ret, const struct config *config,
@@ -30,23 +68,15 @@ int identity_init(struct identity *ret, const struct config *config,
 	if (!client_id[0])
 		client_id = from_token->client_id;
 	identity.ops = find_source(source);
-	if (!identity.ops) {
-		int unknown = cmk_err(err, CMK_IDENTITY,
-				      "this luks-cmk knows no identity source '%s'; set source in "
-				      "[identity] of luks-cmk.conf, or update luks-cmk",
-				      source);
-		cause_set(err, "identity:source");
-		return unknown;
-	}
-	if (!text_copy(identity.client_id, sizeof(identity.client_id), client_id) ||
-	    !text_copy(identity.metadata, sizeof(identity.metadata), cloud->metadata) ||
-	    !text_copy(identity.audience, sizeof(identity.audience), cloud->audience) ||
-	    !text_copy(identity.path, sizeof(identity.path), config->identity.file))
+	int r = check_source(identity.ops, source, config->identity.source[0], err);
+	if (r < 0)
+		return r;
+	if (!copy_settings(&identity, config, client_id, cloud))
 		return cmk_err(err, CMK_CONFIG,
 			       "a setting in [identity] or [cloud %s] of luks-cmk.conf is too "
 			       "long; shorten it",
 			       cloud->name);
-	int r = identity.ops->prepare ? identity.ops->prepare(&identity, err) : 0;
+	r = identity.ops->prepare ? identity.ops->prepare(&identity, err) : 0;
 	if (r < 0) {
 		identity_done(&identity);
 		return r;
@@ -58,7 +88,26 @@ int identity_init(struct identity *ret, const struct config *config,
 void identity_done(struct identity *identity)
 {
 	secret_done(&identity->held);
+	if (identity->folder > 0)
+		io_closep(&identity->folder);
 	memset(identity, 0, sizeof(*identity));
+}
+
+int identity_held(struct identity *identity, struct http_request *request, struct secret *jwt,
+		  struct cmk_err *err)
+{
+	(void)request;
+	if (secret_set(jwt, identity->held.data, identity->held.len) < 0)
+		return cmk_err_errno(err, CMK_SYSTEM, ENOMEM, "the identity cannot be kept");
+	return 0;
+}
+
+bool identity_trim_jwt(struct secret *text)
+{
+	while (text->len > 0 && strchr(" \t\r\n", text->data[text->len - 1]) &&
+	       text->data[text->len - 1])
+		text->data[--text->len] = '\0';
+	return text->len <= IDENTITY_JWT_MAX && identity_is_jwt(text);
 }
 
 bool identity_is_jwt(const struct secret *text)

@@ -112,6 +112,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
 	}
 	read_header(data, len, "Retry-After", call->retry_after, sizeof(call->retry_after));
 	read_header(data, len, "Date", call->date, sizeof(call->date));
+	if (call->keep_header)
+		read_header(data, len, call->keep_header, call->reply.kept,
+			    sizeof(call->reply.kept));
 	return len;
 }
 

@@ -42,6 +42,7 @@ struct http_call {
 	size_t header_bytes;
 	char retry_after[64];
 	char date[64];
+	const char *keep_header;
 	char who[HTTP_WHO_MAX];
 	char path[160]; /* without query, for the debug line */
 	char error[CURL_ERROR_SIZE];

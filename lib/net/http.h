@@ -17,6 +17,7 @@
 #define HTTP_URL_MAX	    1024
 #define HTTP_BODY_MAX	    32768 /* an assertion is 2 KiB, a form with it 4 */
 #define HTTP_HEADERS_MAX    8
+#define HTTP_KEPT_MAX	    512
 #define HTTP_HEADER_LEN_MAX 16384 /* the longest is "Authorization: Bearer …" */
 
 struct http;
@@ -27,7 +28,8 @@ enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST };
 /* Owned; a zeroed one is empty, http_request_done() wipes and frees. */
 struct http_request {
 	enum http_method method;
-	bool plain;	 /* http to a link-local or loopback address, without proxy */
+	bool plain;		 /* http to a link-local or loopback address, without proxy */
+	const char *keep_header; /* name of a header of the reply that is wanted; NULL: none */
 	const char *who; /* begins error sentences: "the metadata service"; NULL: the URL's host */
 	char url[HTTP_URL_MAX];
 	struct secret headers[HTTP_HEADERS_MAX]; /* "Name: value", some of them secret */
@@ -42,7 +44,8 @@ struct http_reply {
 	struct secret body;
 	int64_t retry_after_ms; /* from Retry-After, in seconds or as a date; -1 where absent */
 	int64_t date;		/* the service's clock, seconds since 1970; 0 where it tells none */
-	char host[256];		/* who answered, with the port if the URL had one; for sentences */
+	char kept[HTTP_KEPT_MAX]; /* the header that the request wanted; "" if absent or longer */
+	char host[256]; /* who answered, with the port if the URL had one; for sentences */
 	char request_id[CMK_REQUEST_ID_MAX];
 };
 

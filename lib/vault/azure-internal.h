@@ -14,7 +14,14 @@ struct azure_url {
 	char version[33]; /* 32 hexadecimal digits or "" */
 };
 
-enum azure_operation { AZURE_DESCRIBE, AZURE_UNWRAP };
+enum azure_operation { AZURE_DESCRIBE, AZURE_WRAP, AZURE_UNWRAP };
+
+/* How a type of key wraps. */
+struct azure_kind {
+	const char *kty;
+	const char *alg;
+	bool symmetric; /* no public half: only the vault wraps */
+};
 
 /* azure-url.c: strict; false for anything else. */
 bool azure_url_parse(const char *url, struct azure_url *ret);
@@ -25,11 +32,27 @@ bool azure_url_parse(const char *url, struct azure_url *ret);
 int azure_check_kid(const struct vault_target *target, const char *kid, struct azure_url *ret,
 		    struct cmk_err *err);
 
+/*
+ * azure.c: the address of an operation ("/unwrapkey", or "" for the key itself) and the headers of every
+ * authorised request. 0, -ENOMEM or -ENOBUFS.
+ */
+int azure_begin_request(const struct vault_target *target,
+			const struct vault_credential *credential, const char *operation,
+			struct http_request *ret);
+int azure_cannot_build(const struct vault_target *target, int errnum, struct cmk_err *err);
+
+/* azure-key.c: NULL for a type of key that cannot be used. */
+const struct azure_kind *azure_kind_find(const char *kty);
+
 /* azure-key.c, azure-wrap.c: see struct vault_ops. */
 int azure_describe_reply(const struct vault_target *target, const struct http_reply *reply,
 			 struct vault_key *ret, struct cmk_err *err);
 int azure_wrap(struct vault_target *target, const struct vault_key *key,
 	       const struct secret *payload, struct cmk_err *err);
+int azure_wrap_request(const struct vault_target *target, const struct vault_credential *credential,
+		       const struct secret *payload, struct http_request *ret, struct cmk_err *err);
+int azure_wrap_reply(struct vault_target *target, const struct http_reply *reply,
+		     struct cmk_err *err);
 
 /* azure-error.c: the code and sentence for a reply that is no success. Always negative. */
 int azure_refused(const struct vault_target *target, const struct http_reply *reply,

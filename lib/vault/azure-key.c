@@ -46,6 +46,21 @@ static const struct json_field attribute_fields[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Key Vault and Managed HSM: "RSA-HSM" is an RSA key that never was outside of an HSM, "oct-HSM" an AES key. */
+static const struct azure_kind kinds[] = {
+	{ "RSA", "RSA-OAEP-256", false },
+	{ "RSA-HSM", "RSA-OAEP-256", false },
+	{ "oct-HSM", "A256KW", true },
+};
+
+const struct azure_kind *azure_kind_find(const char *kty)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (strcmp(kinds[i].kty, kty) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
 /* RFC 7517, section 4.3: without key_ops, a key may be used for everything. */
 static bool permits(const struct json *json, const struct json_node *key, const char *operation)
 {
@@ -97,12 +112,6 @@ static int unsuitable(int r, struct cmk_err *err)
 static int read_rsa(const struct vault_target *target, const struct key_material *material,
 		    struct vault_key *ret, struct cmk_err *err)
 {
-	if (strcmp(material->kty, "RSA") != 0 && strcmp(material->kty, "RSA-HSM") != 0)
-		return unsuitable(cmk_err(err, CMK_KEY_OPERATION,
-					  "key %s is of type %s; an RSA key is needed: the "
-					  "customer creates one",
-					  ret->kid, material->kty),
-				  err);
 	int r = -EBADMSG;
 	if (material->n.len > 0 && material->e.len > 0)
 		r = read_number(&material->n, ret->n, sizeof(ret->n), &ret->n_len);
@@ -120,6 +129,22 @@ static int read_rsa(const struct vault_target *target, const struct key_material
 					  ret->kid, modulus_bits(ret), AZURE_RSA_BITS_MIN),
 				  err);
 	return r;
+}
+
+/* What is public of the key. */
+static int read_material(const struct vault_target *target, const struct key_material *material,
+			 struct vault_key *ret, struct cmk_err *err)
+{
+	const struct azure_kind *kind = azure_kind_find(material->kty);
+
+	if (!kind)
+		return unsuitable(cmk_err(err, CMK_KEY_OPERATION,
+					  "key %s is of type %s; an RSA key is needed, or in a "
+					  "Managed HSM an AES key (oct-HSM): the customer creates "
+					  "one",
+					  ret->kid, material->kty),
+				  err);
+	return kind->symmetric ? 0 : read_rsa(target, material, ret, err);
 }
 
 static int read_key(const struct vault_target *target, const struct http_reply *reply,
@@ -152,7 +177,7 @@ static int read_key(const struct vault_target *target, const struct http_reply *
 	ret->created = attributes.created;
 	ret->can_wrap = permits(json, key, "wrapKey");
 	ret->can_unwrap = permits(json, key, "unwrapKey");
-	return read_rsa(target, material, ret, err);
+	return read_material(target, material, ret, err);
 }
 
 int azure_describe_reply(const struct vault_target *target, const struct http_reply *reply,

@@ -33,8 +33,11 @@ static bool is_under(const char *host, const char *suffix)
 
 static int check_algorithm(const struct token_wrapping *wrapping, struct cmk_err *err)
 {
-	if (strcmp(wrapping->alg, "RSA-OAEP-256") == 0 || strcmp(wrapping->alg, "RSA-OAEP") == 0)
-		return 0;
+	static const char *const known[] = { "RSA-OAEP-256", "RSA-OAEP", "A256KW" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(wrapping->alg, known[i]) == 0)
+			return 0;
 	if (strcmp(wrapping->alg, "RSA1_5") == 0)
 		return cmk_err(
 			err, CMK_TOKEN,
@@ -133,9 +136,9 @@ static int add_headers(const struct vault_credential *credential, int len, struc
 	return r;
 }
 
-static int begin_request(const struct vault_target *target,
-			 const struct vault_credential *credential, const char *operation,
-			 struct http_request *ret)
+int azure_begin_request(const struct vault_target *target,
+			const struct vault_credential *credential, const char *operation,
+			struct http_request *ret)
 {
 	int len = snprintf(ret->url, sizeof(ret->url), "%s%s?api-version=" AZURE_API_VERSION,
 			   target->wrapping.key, operation);
@@ -143,7 +146,7 @@ static int begin_request(const struct vault_target *target,
 	return add_headers(credential, len, ret);
 }
 
-static int cannot_build(const struct vault_target *target, int errnum, struct cmk_err *err)
+int azure_cannot_build(const struct vault_target *target, int errnum, struct cmk_err *err)
 {
 	return cmk_err_errno(err, CMK_SYSTEM, errnum, "the request to %s cannot be made",
 			     target->host);
@@ -161,8 +164,8 @@ static int describe_request(const struct vault_target *target,
 			    struct cmk_err *err)
 {
 	ret->method = HTTP_GET;
-	int r = begin_request(target, credential, "", ret);
-	return r < 0 ? cannot_build(target, -r, err) : 0;
+	int r = azure_begin_request(target, credential, "", ret);
+	return r < 0 ? azure_cannot_build(target, -r, err) : 0;
 }
 
 /*
@@ -178,7 +181,7 @@ static int list_request(const struct vault_target *target,
 			   "%s/keys?api-version=" AZURE_API_VERSION "&maxresults=1",
 			   target->origin);
 	int r = add_headers(credential, len, ret);
-	return r < 0 ? cannot_build(target, -r, err) : 0;
+	return r < 0 ? azure_cannot_build(target, -r, err) : 0;
 }
 
 static int unwrap_body(const struct token_wrapping *wrapping, struct secret *ret)
@@ -208,12 +211,12 @@ static int unwrap_request(const struct vault_target *target,
 			  struct cmk_err *err)
 {
 	ret->method = HTTP_POST;
-	int r = begin_request(target, credential, "/unwrapkey", ret);
+	int r = azure_begin_request(target, credential, "/unwrapkey", ret);
 	if (r == 0)
 		r = http_request_header(ret, "Content-Type", JSON_CONTENT, NULL);
 	if (r == 0)
 		r = unwrap_body(&target->wrapping, &ret->body);
-	return r < 0 ? cannot_build(target, -r, err) : 0;
+	return r < 0 ? azure_cannot_build(target, -r, err) : 0;
 }
 
 struct unwrapped {
@@ -279,6 +282,8 @@ const struct vault_ops vault_azure = {
 	.describe_reply = azure_describe_reply,
 	.list_request = list_request,
 	.wrap = azure_wrap,
+	.wrap_request = azure_wrap_request,
+	.wrap_reply = azure_wrap_reply,
 	.unwrap_request = unwrap_request,
 	.unwrap_reply = unwrap_reply,
 };

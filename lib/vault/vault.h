@@ -37,7 +37,7 @@ struct vault_credential {
 /* Attributes of a key's version as the vault tells them. Times are seconds since 1970, 0 where unset. */
 struct vault_key {
 	char kid[TOKEN_KEY_MAX]; /* URL with version */
-	char kty[16];		 /* "RSA", "RSA-HSM" */
+	char kty[16];		 /* "RSA", "RSA-HSM", "oct-HSM" */
 	bool enabled;
 	bool can_wrap; /* key_ops */
 	bool can_unwrap;
@@ -45,7 +45,7 @@ struct vault_key {
 	int64_t expires;
 	int64_t created;
 	char recovery_level[64]; /* without "Purgeable": purge protection is on */
-	uint8_t n[1024];	 /* RSA modulus and exponent, big-endian */
+	uint8_t n[1024];	 /* RSA modulus and exponent, big-endian; none of a symmetric key */
 	size_t n_len;
 	uint8_t e[16];
 	size_t e_len;
@@ -88,9 +88,18 @@ struct vault_ops {
 	int (*list_request)(const struct vault_target *target,
 			    const struct vault_credential *credential, struct http_request *ret,
 			    struct cmk_err *err);
-	/* Wraps payload for this version: fills key, alg, value and created of the target's wrapping. */
+	/*
+	 * Wraps payload for this version: fills key, alg, value and created of the target's wrapping, and
+	 * returns 0; or, where the key never leaves the vault, key and alg, and returns 1: then the vault
+	 * does it, by wrap_request and wrap_reply, which fill the rest.
+	 */
 	int (*wrap)(struct vault_target *target, const struct vault_key *key,
 		    const struct secret *payload, struct cmk_err *err);
+	int (*wrap_request)(const struct vault_target *target,
+			    const struct vault_credential *credential, const struct secret *payload,
+			    struct http_request *ret, struct cmk_err *err);
+	int (*wrap_reply)(struct vault_target *target, const struct http_reply *reply,
+			  struct cmk_err *err);
 
 	int (*unwrap_request)(const struct vault_target *target,
 			      const struct vault_credential *credential, struct http_request *ret,

@@ -555,3 +555,11 @@ def test_why(machine, volume):
     assert first["error"]["request_id"].startswith("6a3d")
     for words in ([volume], [uuid], [f"UUID={uuid}"], [uuid.upper()]):
         assert [f["uuid"] for f in machine.json("why", *words)["failures"]] == [uuid]
+
+
+def test_why_boot(machine):
+    """What the initramfs's scripts note when they cannot ask for any volume."""
+    machine.write("run/failed/boot", "code=helper\nwhen=0\nboot_ms=4000\ntext=the tool is missing in this image\n")
+    assert "while booting, no volume was asked for:\n  the tool is missing in this image [helper]" in machine.good("why")
+    failure, = machine.json("why")["failures"]
+    assert failure["error"]["code"] == "helper" and "uuid" not in failure and "token" not in failure

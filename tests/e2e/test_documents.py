@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from machine import SANITIZED, sanitizer_environment
 
@@ -139,7 +139,7 @@ echo renewed
 
 def test_recovery_in_the_vault(machine):
     """formats.md: a volume opens with cryptsetup and az alone."""
-    export, unwrap, _, look, last = blocks("docs/formats.md", "## Recovery by hand", "## Between plugin")
+    export, unwrap, _, _, look, last = blocks("docs/formats.md", "## Recovery by hand", "## Between plugin")
     recipe = on_images(export + unwrap + look + last)
     # cryptsetup would ask our token first; here it must be the recovered payload that opens.
     recipe = recipe.replace("cryptsetup open", "cryptsetup open --disable-external-tokens")
@@ -164,7 +164,7 @@ echo recovered
                          ids=["RSA-OAEP-256", "RSA-OAEP"])
 def test_recovery_with_the_private_key(tmp_path, digest, word):
     """formats.md: openssl unwraps what was wrapped under a key that the customer kept. No root."""
-    _, _, unwrap, _, _ = blocks("docs/formats.md", "## Recovery by hand", "## Between plugin")
+    _, _, unwrap, *_ = blocks("docs/formats.md", "## Recovery by hand", "## Between plugin")
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     (tmp_path / "key.pem").write_bytes(key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
@@ -173,4 +173,16 @@ def test_recovery_with_the_private_key(tmp_path, digest, word):
     value = base64.urlsafe_b64encode(wrapped).rstrip(b"=").decode()
     script = f"set -eu\nvalue={value}\n" + unwrap.replace("rsa_oaep_md:sha256", f"rsa_oaep_md:{word}")
     subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True)
+    assert (tmp_path / "payload").read_bytes() == payload
+
+
+def test_recovery_with_the_aes_key(tmp_path):
+    """The same for an AES key. No root."""
+    _, _, decode, unwrap, *_ = blocks("docs/formats.md", "## Recovery by hand", "## Between plugin")
+    (tmp_path / "key").write_bytes(os.urandom(32))
+    payload = b"LUKSCMK1" + bytes(range(64))
+    wrapped = keywrap.aes_key_wrap((tmp_path / "key").read_bytes(), payload)
+    value = base64.urlsafe_b64encode(wrapped).rstrip(b"=").decode()
+    decode = decode[:decode.index("openssl")]
+    subprocess.run(["bash", "-c", f"set -eu\nvalue={value}\n{decode}{unwrap}"], cwd=tmp_path, check=True)
     assert (tmp_path / "payload").read_bytes() == payload

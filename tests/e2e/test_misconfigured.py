@@ -43,7 +43,7 @@ def fault(name, step, code, acts, kind, **how):
 
 
 def settings(name, step, code, acts, **sections):
-    row(name, step, code, acts)(lambda machine, _: machine.configure(**{"provider": True, **sections}))
+    row(name, step, code, acts)(lambda machine, _: machine.configure(provider=True, **sections))
 
 
 def rewrite(machine, text):
@@ -85,20 +85,20 @@ customer("key-no-url", "configuration", "config", "machine", "key = contoso/disk
 settings("misspelt", "configuration", "config", "machine", network={"time_out": 5})
 settings("policy-tenant", "configuration", "policy", "machine", policy={"allow_tenants": OTHER_ID})
 settings("policy-vault", "configuration", "policy", "machine", policy={"allow_vaults": "x.vault.azure.net"})
-settings("wrong-cloud", "configuration", "config", "machine", provider={"cloud": "AzureUSGovernment"})
-settings("no-such-cloud", "configuration", "config", "machine", provider={"cloud": "AzureMoon"})
-settings("no-application", "configuration", "config", "machine", provider={"client_id": ""})
+settings("wrong-cloud", "configuration", "config", "machine", provider_lines={"cloud": "AzureUSGovernment"})
+settings("no-such-cloud", "configuration", "config", "machine", provider_lines={"cloud": "AzureMoon"})
+settings("no-application", "configuration", "config", "machine", provider_lines={"client_id": ""})
 settings("no-identity", "configuration", "config", "machine", identity={"client_id": ""})
 settings("no-source", "identity", "identity", "machine", identity={"source": "carrier-pigeon"})
 settings("no-jwt-file", "identity", "identity", "machine", identity={"source": "file", "file": "/nowhere/jwt"})
-settings("wrong-application", "sign-in", "consent", "customer", provider={"client_id": OTHER_ID})
-settings("wrong-authority", "tenant", "tenant", "machine", provider={"cloud": "mixed"},
+settings("wrong-application", "sign-in", "consent", "customer", provider_lines={"client_id": OTHER_ID})
+settings("wrong-authority", "tenant", "tenant", "machine", provider_lines={"cloud": "mixed"},
          **{"cloud mixed": {"authority": "login.microsoftonline.us", "vault_suffix": "vault.azure.net",
                             "audience": "api://AzureADTokenExchange", "metadata": "169.254.169.254"}})
-settings("wrong-audience", "sign-in", "federation", "provider", provider={"cloud": "mixed"},
+settings("wrong-audience", "sign-in", "federation", "provider", provider_lines={"cloud": "mixed"},
          **{"cloud mixed": {"authority": LOGIN, "vault_suffix": "vault.azure.net",
                             "audience": "api://AzureADTokenExchangeUSGov", "metadata": "169.254.169.254"}})
-settings("audience-mangled", "identity", "config", "machine", provider={"cloud": "mixed"},
+settings("audience-mangled", "identity", "config", "machine", provider_lines={"cloud": "mixed"},
          **{"cloud mixed": {"authority": LOGIN, "vault_suffix": "vault.azure.net",
                             "audience": "api://AzureADTokenExchange/.default", "metadata": "169.254.169.254"}})
 fault("scope", "sign-in", "config", "machine", "status", **entra(70011, "invalid_scope"))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Any answer of a vault, and any key's URL. The first byte picks which: u(nwrap), d(escribe), else URL. */
+/* Any answer of a vault, and any key's URL. The first byte picks which: u(nwrap), w(rap), d(escribe), else URL. */
 #include <stdio.h>
 
 #include "fuzz-reply.h"
@@ -32,6 +32,15 @@ static void read_unwrap(const struct vault_target *target, const struct http_rep
 
 	int r = target->ops->unwrap_reply(target, reply, &key, &err);
 	fuzz_check_outcome(r, &err, key.len > 0);
+}
+
+static void read_wrap(struct vault_target *target, const struct http_reply *reply)
+{
+	struct cmk_err err = { 0 };
+
+	target->wrapping.value[0] = '\0';
+	int r = target->ops->wrap_reply(target, reply, &err);
+	fuzz_check_outcome(r, &err, target->wrapping.value[0] != '\0');
 }
 
 static void read_describe(struct vault_target *target, const struct http_reply *reply)
@@ -70,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	if (data[0] != 'u' && data[0] != 'd') {
+	if (data[0] != 'u' && data[0] != 'w' && data[0] != 'd') {
 		read_url((const char *)data + 1, size - 1);
 		return 0;
 	}
@@ -80,6 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http_reply *reply = fuzz_reply(data + 1, size - 1);
 	if (data[0] == 'u')
 		read_unwrap(&target, reply);
+	else if (data[0] == 'w')
+		read_wrap(&target, reply);
 	else
 		read_describe(&target, reply);
 	http_reply_done(reply);

@@ -28,6 +28,8 @@ def arguments():
     parser.add_argument("--metadata-address", help="(127.0.0.1; production 169.254.169.254)")
     parser.add_argument("--https-port", type=int, help="(a free one; production 443)")
     parser.add_argument("--metadata-port", type=int, help="(a free one; production 80)")
+    parser.add_argument("--arc-folder", metavar="DIR",
+                        help="Azure Arc's agent answers too, at its fixed address, with its keys there")
     parser.add_argument("--hosts", metavar="FILE", help="hosts file to keep in step with the vaults")
     parser.add_argument("--ready-fd", type=int, help="a line is written here once all is listening")
     options = parser.parse_args()

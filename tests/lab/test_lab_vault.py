@@ -31,6 +31,28 @@ def test_wrap_and_unwrap(machine, lab, kind, suffix):
     assert machine.key("POST", kid + "/unwrapkey", body, token).status == 200
 
 
+def test_aes_key(machine, lab):
+    """Only an HSM has them; nothing of one is shown, and the algorithm must fit its size."""
+    customer = lab.customer_create("adventure", "hsm", kty="oct", size=256)
+    token = machine.token(customer["tenant_id"], "hsm_suffix")
+    kid, key = customer["kid"], customer["key"]
+    got = machine.key("GET", key, token=token).json["key"]
+    assert got["kty"] == "oct-HSM" and set(got) == {"kid", "kty", "key_ops"}
+    plain = b64u(b"k" * 72)
+    out = machine.key("POST", key + "/wrapkey", {"alg": "A256KW", "value": plain}, token).json
+    assert out["kid"] == kid and out["alg"] == "A256KW" and len(unb64u(out["value"])) == 80
+    back = machine.key("POST", kid + "/unwrapkey", {"alg": "A256KW", "value": out["value"]}, token)
+    assert back.json["value"] == plain
+    wrong = out["value"][:-2] + ("AA" if out["value"][-2:] != "AA" else "BB")
+    for alg, value, verb in (("A128KW", plain, "wrapkey"), ("RSA-OAEP-256", plain, "wrapkey"),
+                             ("A256KW", b64u(b"k" * 70), "wrapkey"), ("A256KW", wrong, "unwrapkey"),
+                             ("A256KW", b64u(b"k" * 9), "unwrapkey")):
+        assert inner(machine.key("POST", kid + "/" + verb, {"alg": alg, "value": value}, token)) == (
+            400, "BadParameter", None), (alg, verb)
+    lab.key_rotate("adventure/disk")
+    assert machine.key("POST", kid + "/unwrapkey", {"alg": "A256KW", "value": out["value"]}, token).status == 200
+
+
 def test_bearer_token(machine, lab):
     vault = machine.contoso["vault"]
     answer = machine.http("GET", machine.contoso["key"] + "?api-version=7.4")

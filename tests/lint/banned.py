@@ -16,6 +16,8 @@ IN_PROGRAMS = """
     strtol strtoul strtod
     getenv secure_getenv setenv unsetenv putenv clearenv chdir umask atexit on_exit
 """.split()
+# A child that is about to become another program is nobody's host.
+IN_CHILDREN = {"lib/identity/exec.c": {"chdir"}, "tools/admin/check-initrd.c": {"chdir"}}
 # A compiler may leave out a memset() of what is not read again: explicit_bzero(), or struct secret.
 WIPE = re.compile(r"\b(?:bzero|memset)\s*\([^,;]*?(\w*(?:secret|key|jwt|passphrase|password))\s*,")
 MARKS = ["TODO", "FIXME", "XXX", "HACK"]
@@ -38,6 +40,7 @@ def check(path, source):
     code = TOKEN.sub(blank, source)
     in_tests = path.parts[0] == "tests"
     names = EVERYWHERE + ([] if in_tests else IN_PROGRAMS)
+    names = [name for name in names if name not in IN_CHILDREN.get(path.as_posix(), ())]
     problems = [f"{path}:{line}: {name}() is banned" for line, name in calls(code, names)]
     for match in WIPE.finditer(code):
         line = code.count("\n", 0, match.start()) + 1

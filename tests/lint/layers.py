@@ -14,8 +14,8 @@ LAYERS = [
     ("net", ["lib/net/*"]),
     ("identity", ["lib/identity/*"]),
     ("vault", ["lib/vault/*"]),
-    ("unlock", ["lib/unlock.?", "lib/lane.?", "lib/backoff.?", "lib/cache.?", "lib/steps.?",
-                "lib/survey.?"]),
+    ("unlock", ["lib/unlock.?", "lib/assertion.?", "lib/lane.?", "lib/backoff.?", "lib/cache.?",
+                "lib/steps.?", "lib/survey.?"]),
     ("host", ["lib/ask.?", "lib/describe.?", "lib/record.?", "lib/unwrap.?"]),
     ("plugin", ["lib/plugin/*"]),
     ("helper", ["tools/helper/*"]),
@@ -50,6 +50,7 @@ DOORS = {
     "libudev.h": ["tools/admin/disks.c"],
     "seccomp.h": ["tools/helper/filter.c"],
     "linux/landlock.h": ["tools/helper/sandbox.c"],
+    "sys/mount.h": ["tools/admin/check-initrd.c"],
     "linux/netlink.h": ["tools/helper/filter.c", "tests/unit/test-sandbox.c"],
 }
 

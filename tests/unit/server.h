@@ -148,6 +148,8 @@ static inline bool misbehave(struct connection *c, const char *path)
 	return false;
 }
 
+#define X32  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X128 X32 X32 X32 X32
 static const char *const retry_headers[] = {
 	"Retry-After: 30",
 	"retry-after:  0 ",
@@ -156,12 +158,13 @@ static const char *const retry_headers[] = {
 	"Retry-After: soon",
 	"Retry-After: 99999999999999999999",
 	"X-Other: 1",
+	"X-Long: " X128 X128 X128 X128,
 };
 
 /* Whether the connection stays. */
 static inline bool answer(struct connection *c, const char *request)
 {
-	char method[8] = "", path[128] = "", text[256];
+	char method[8] = "", path[128] = "", text[1024];
 	int status;
 
 	(void)sscanf(request, "%7s %127s", method, path);

@@ -165,6 +165,7 @@ static void test_refused(void **state)
 		{ "[identity]\nsource = /bin/sh\n", "source is no name" },
 		{ "[identity]\nsource = a-name-that-is-too-long\n", "source is no name" },
 		{ "[identity]\nfile = jwt\n", "file is no absolute path" },
+		{ "[identity]\nprogram = jwt\n", "program is no absolute path" },
 		{ "[policy]\nexpired_keys = maybe\n", "expired_keys is neither follow nor refuse" },
 		{ "[policy]\nallow_tenants = contoso\n", "allow_tenants is no list of" },
 		{ "[policy]\nallow_tenants = " GUID " x\n", "allow_tenants is no list of" },

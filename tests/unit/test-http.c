@@ -158,19 +158,20 @@ static void test_replies(void **state)
 		const char *path;
 		long status;
 		int64_t retry_after_ms, date;
-		const char *body;
+		const char *body, *keep, *kept;
 	} rows[] = {
-		{ "/status/200", 200, -1, 0, "reason" },
-		{ "/status/404", 404, -1, 0, "reason" },
-		{ "/status/500", 500, -1, 0, "reason" },
-		{ "/away", 302, -1, 0, "" },
-		{ "/retry/0", 429, 30000, 0, "" },
-		{ "/retry/1", 429, 0, 0, "" },
-		{ "/retry/2", 429, 7000, 100, "" },
-		{ "/retry/3", 429, 0, 100, "" },
-		{ "/retry/4", 429, -1, 0, "" },
-		{ "/retry/5", 429, 24 * 3600 * 1000, 0, "" },
-		{ "/retry/6", 429, -1, 0, "" },
+		{ "/status/200", 200, -1, 0, "reason", "Location", "" },
+		{ "/status/404", 404, -1, 0, "reason", NULL, "" },
+		{ "/status/500", 500, -1, 0, "reason", NULL, "" },
+		{ "/away", 302, -1, 0, "", "location", "/connection" },
+		{ "/retry/0", 429, 30000, 0, "", NULL, "" },
+		{ "/retry/1", 429, 0, 0, "", "Retry-After", "0" },
+		{ "/retry/2", 429, 7000, 100, "", NULL, "" },
+		{ "/retry/3", 429, 0, 100, "", NULL, "" },
+		{ "/retry/4", 429, -1, 0, "", NULL, "" },
+		{ "/retry/5", 429, 24 * 3600 * 1000, 0, "", NULL, "" },
+		{ "/retry/6", 429, -1, 0, "", "X-Other", "1" },
+		{ "/retry/7", 429, -1, 0, "", "X-Long", "" },
 	};
 
 	(void)state;
@@ -179,7 +180,9 @@ static void test_replies(void **state)
 		_cleanup_http_reply_ struct http_reply reply = { 0 };
 		struct cmk_err err = { 0 };
 		make_request(&request, HTTP_GET, rows[i].path);
+		request.keep_header = rows[i].keep;
 		CHECK_INT(rows[i].path, ask(http, &request, FAST_MS, &reply, &err), 0);
+		CHECK_TEXT(rows[i].path, reply.kept, rows[i].kept);
 		CHECK_INT(rows[i].path, reply.status, rows[i].status);
 		CHECK_INT(rows[i].path, reply.retry_after_ms, rows[i].retry_after_ms);
 		CHECK_INT(rows[i].path, reply.date, rows[i].date);

@@ -25,7 +25,11 @@ static void test_choice(void **state)
 		{ "unknown", "", "", "arc2", IDENTITY, CMK_IDENTITY, "'arc2'", "", "" },
 		{ "none", "", "", "", IDENTITY, CMK_IDENTITY, "''", "", "" },
 		{ "escape", "", "", "\033[2J", IDENTITY, CMK_IDENTITY, "\\x1b", "", "" },
-		{ "file by header", "", "", "file", "", CMK_CONFIG, "names none", "", "" },
+		{ "file by header", "", "", "file", "", CMK_CONFIG, "only this machine", "", "" },
+		{ "exec by header", "", "", "exec", "", CMK_CONFIG, "only this machine", "", "" },
+		{ "file unnamed", "file", "", "imds", "", CMK_CONFIG, "names none", "", "" },
+		{ "exec unnamed", "exec", "", "imds", "", CMK_CONFIG, "names none", "", "" },
+		{ "gcp", "", "", "gcp", "", CMK_OK, "", "gcp", "" },
 	};
 
 	(void)state;
@@ -61,6 +65,7 @@ static void make_imds(struct identity *identity)
 	*identity = (struct identity){ .ops = &identity_imds,
 				       .client_id = IDENTITY,
 				       .metadata = METADATA,
+				       .address = METADATA,
 				       .audience = "api://AzureADTokenExchange" };
 }
 

@@ -65,6 +65,27 @@ static void test_round_trip(void **state)
 	assert_int_equal(record_read(folder, UUID, 3, &record), -ENOENT);
 }
 
+/* As initramfs/functions writes it. */
+static void test_boot(void **state)
+{
+	(void)state;
+	static const char text[] = "code=helper\nwhen=1700000000\nboot_ms=5000\n"
+				   "text=/usr/sbin/luks-cmk is missing in this image\n";
+	struct record record;
+	char path[256];
+
+	assert_int_equal(record_read_boot(folder, &record), -ENOENT);
+	snprintf(path, sizeof(path), "%s/failed", folder);
+	assert_int_equal(io_mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/failed/boot", folder);
+	assert_int_equal(io_write_file(path, text, sizeof(text) - 1, 0600), 0);
+	assert_int_equal(record_read_boot(folder, &record), 0);
+	assert_int_equal(record.err.code, CMK_HELPER);
+	assert_int_equal(record.boot_ms, 5000);
+	assert_int_equal(record.token, -1);
+	assert_int_equal(unlink(path), 0);
+}
+
 /* The UUID is the header's: it must never lead out of the folder. */
 static void test_hostile_uuid(void **state)
 {
@@ -136,9 +157,8 @@ static void test_claim(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_hostile_uuid),
-		cmocka_unit_test(test_hostile_file),
+		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_hostile_uuid), cmocka_unit_test(test_hostile_file),
 		cmocka_unit_test(test_claim),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

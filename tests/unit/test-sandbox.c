@@ -229,7 +229,7 @@ static int in_sandbox(int (*attempt)(void))
 	if (pid == 0) {
 		open_terminal();
 		sandbox_memory();
-		if (sandbox_enter(NULL) < 0)
+		if (sandbox_enter(0, NULL) < 0)
 			_exit(255);
 		_exit(attempt());
 	}
@@ -265,6 +265,64 @@ static void test_attempts(void **state)
 	assert_int_equal(failures, 0);
 }
 
+/* A folder that an identity's source reads from: by its group, and nothing else of it. */
+static const struct {
+	const char *name;
+	gid_t group;
+	mode_t mode;
+	int flags;
+	bool works;
+} in_folder[] = {
+	{ "read by the folder's group", 12345, 0640, O_RDONLY, true },
+	{ "read by everybody", 12345, 0644, O_RDONLY, true },
+	{ "read what is its owner's alone", 12345, 0600, O_RDONLY, false },
+	{ "read by root's group", 0, 0640, O_RDONLY, false },
+	{ "write", 12345, 0660, O_RDWR, false },
+};
+
+/* The errno of opening file below folder in the sandbox, or 200 where more than that was possible. */
+static int open_in_sandbox(int folder, const char *file, int flags)
+{
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (sandbox_enter(folder, NULL) < 0)
+			_exit(255);
+		if (open_passwd() == 0 || create_file() == 0 ||
+		    openat(folder, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0)
+			_exit(200);
+		_exit(openat(folder, file, flags | O_CLOEXEC) < 0 ? errno : 0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_folder(void **state)
+{
+	char path[] = "/tmp/luks-cmk-sandbox-folder-XXXXXX";
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(path));
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(in_folder) / sizeof(in_folder[0]); i++) {
+		int fd = openat(folder, "key", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_int_equal(fchown(fd, 0, in_folder[i].group), 0);
+		assert_int_equal(fchmod(fd, in_folder[i].mode), 0);
+		assert_int_equal(fchown(folder, 0, in_folder[i].group), 0);
+		assert_int_equal(fchmod(folder, 0750), 0);
+		int r = open_in_sandbox(folder, "key", in_folder[i].flags);
+		if ((r == 0) != in_folder[i].works || r == 200)
+			fail_msg("%s: %d", in_folder[i].name, r);
+		close(fd);
+		assert_int_equal(unlinkat(folder, "key", 0), 0);
+	}
+	close(folder);
+	assert_int_equal(rmdir(path), 0);
+}
+
 /* What the kernel says of a sandboxed process. */
 static void test_status(void **state)
 {
@@ -276,7 +334,7 @@ static void test_status(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		sandbox_memory();
-		byte = sandbox_enter(NULL) == 0;
+		byte = sandbox_enter(0, NULL) == 0;
 		(void)!write(ready[1], &byte, 1);
 		(void)poll(NULL, 0, -1);
 		_exit(0);
@@ -303,6 +361,7 @@ static void test_status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_attempts),
+					    cmocka_unit_test(test_folder),
 					    cmocka_unit_test(test_status) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

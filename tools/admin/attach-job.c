@@ -143,3 +143,30 @@ void attach_job_done(struct attach_job *job)
 	free(job->device);
 	*job = (struct attach_job){ 0 };
 }
+
+size_t attach_jobs_running(const struct attach_job *jobs, size_t count)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < count; i++)
+		running += jobs[i].pid != 0;
+	return running;
+}
+
+bool attach_jobs_over(const struct attach_job *jobs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!attach_job_is_over(&jobs[i]))
+			return false;
+	}
+	return true;
+}
+
+bool attach_jobs_failed(const struct attach_job *jobs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (jobs[i].last.phase == ATTACH_FAILED)
+			return true;
+	}
+	return false;
+}

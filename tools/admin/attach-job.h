@@ -33,3 +33,8 @@ bool attach_job_reap(struct attach_job *job, int *ret_status);
 /* Makes err, which is copied, the job's end; and leaves a record of it where the token is known. */
 void attach_job_fail(struct attach_job *job, const struct cmk_err *err);
 void attach_job_done(struct attach_job *job);
+
+/* Of several: how many have a process, whether all are over, whether any has failed. */
+size_t attach_jobs_running(const struct attach_job *jobs, size_t count);
+bool attach_jobs_over(const struct attach_job *jobs, size_t count);
+bool attach_jobs_failed(const struct attach_job *jobs, size_t count);

@@ -44,22 +44,10 @@ static void say(struct many *many, struct attach_job *job)
 	many->say(many->data, &job->last);
 }
 
-static size_t count_running(const struct many *many)
+/* What is being done is to end now: by a signal, or by somebody who would rather type a passphrase. */
+static bool is_stopped(const struct many *many)
 {
-	size_t running = 0;
-
-	for (size_t i = 0; i < many->count; i++)
-		running += many->jobs[i].pid != 0;
-	return running;
-}
-
-static bool is_over(const struct many *many)
-{
-	for (size_t i = 0; i < many->count; i++) {
-		if (!attach_job_is_over(&many->jobs[i]))
-			return false;
-	}
-	return true;
+	return signals_caught() != 0 || typed_entered(many->settings->typed);
 }
 
 static void start(struct many *many, struct attach_job *job, int64_t now_ms)
@@ -81,7 +69,7 @@ static void start(struct many *many, struct attach_job *job, int64_t now_ms)
 /* Jobs without a process: they wait for their device, then for their turn. */
 static void advance(struct many *many, int64_t now_ms)
 {
-	size_t running = count_running(many);
+	size_t running = attach_jobs_running(many->jobs, many->count);
 	bool look = now_ms >= many->look_ms;
 
 	for (size_t i = 0; i < many->count; i++) {
@@ -140,6 +128,8 @@ static void judge(struct many *many, struct attach_job *job, int status)
 	}
 	if (job->opened_by_other) {
 		job->last.phase = ATTACH_WAS_OPEN;
+	} else if (typed_entered(many->settings->typed)) {
+		job->last.phase = ATTACH_LEFT;
 	} else if (job->ending_ms != 0) {
 		late(many, job);
 	} else {
@@ -192,31 +182,60 @@ static void enforce(struct many *many, int64_t now_ms)
 		if (job->activating_ms != 0)
 			is_late = now_ms > job->activating_ms + ACTIVATE_MS;
 		if (is_late || job->opened_by_other || job->ending_ms != 0 ||
-		    (signals_caught() != 0 && job->activating_ms == 0))
+		    (is_stopped(many) && job->activating_ms == 0))
 			attach_job_end(job, now_ms);
 	}
 }
 
 static void wait_some(struct many *many)
 {
-	struct pollfd pollfd = { .fd = many->from_children, .events = POLLIN };
+	struct pollfd pollfds[] = {
+		{ .fd = many->from_children, .events = POLLIN },
+		{ .fd = typed_fd(many->settings->typed), .events = POLLIN },
+	};
 	struct timespec timeout = { .tv_nsec = LOOK_MS * 1000L * 1000 };
 
-	(void)ppoll(&pollfd, 1, &timeout, &many->signals.mask);
+	(void)ppoll(pollfds, 2, &timeout, &many->signals.mask);
+	typed_receive(many->settings->typed);
+}
+
+/* Where nothing has failed, nobody needs what is half typed. */
+static bool goes_on(const struct many *many)
+{
+	if (is_stopped(many))
+		return attach_jobs_running(many->jobs, many->count) > 0;
+	return !attach_jobs_over(many->jobs, many->count) ||
+	       (attach_jobs_failed(many->jobs, many->count) &&
+		typed_is_busy(many->settings->typed, io_now_ms()));
+}
+
+/* Those that had no process when somebody typed. */
+static void leave(struct many *many)
+{
+	for (size_t i = 0; i < many->count; i++) {
+		struct attach_job *job = &many->jobs[i];
+
+		if (attach_job_is_over(job))
+			continue;
+		job->last.phase = ATTACH_LEFT;
+		say(many, job);
+	}
 }
 
 static void run(struct many *many)
 {
-	while (signals_caught() != 0 ? count_running(many) > 0 : !is_over(many)) {
-		if (signals_caught() == 0)
+	while (goes_on(many)) {
+		if (!is_stopped(many))
 			advance(many, io_now_ms());
-		if (is_over(many))
-			return;
+		if (!goes_on(many))
+			break;
 		wait_some(many);
 		receive(many);
 		reap(many);
 		enforce(many, io_now_ms());
 	}
+	if (signals_caught() == 0)
+		leave(many);
 }
 
 static void many_done(struct many *many)

@@ -6,16 +6,22 @@
 #include "attach-say.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
 #include "command.h"
+#include "format/config.h"
 
-/* syslog(3)'s LOG_USER|LOG_DEBUG: kept, but not printed on the console a second time. */
-#define KMSG_PREFIX "<15>luks-cmk: "
+/* syslog(3)'s LOG_USER with LOG_ERR, and with LOG_DEBUG: kept, but not printed on the console. */
+#define KMSG_ERROR  "<11>luks-cmk: "
+#define KMSG_DEBUG  "<15>luks-cmk: "
+#define LEVEL_ERROR 3
+#define PRINTK_MAX  64
 
 void attach_note(const char *format, ...)
 {
@@ -30,15 +36,28 @@ void attach_note(const char *format, ...)
 	fprintf(stderr, "Note: %s.\n", shown);
 }
 
-static void log_to_kernel(const struct attach_report *report, const char *text)
+static bool log_to_kernel(const struct attach_report *report, const char *prefix, const char *text)
 {
 	_cleanup_close_ int fd = -1;
 
 	if (!report->boot || report->dry_run)
-		return;
+		return false;
 	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd >= 0)
-		(void)dprintf(fd, KMSG_PREFIX "%s\n", text);
+	return fd >= 0 && dprintf(fd, "%s%s\n", prefix, text) > 0;
+}
+
+/* Whether the kernel prints errors on the console: proc_sys_kernel(5), printk, its first number. */
+static bool kernel_shows_errors(void)
+{
+	_cleanup_secret_ struct secret file = { 0 };
+	char *numbers;
+	int level = 0;
+
+	if (io_read_file("/proc/sys/kernel/printk", PRINTK_MAX, false, &file) < 0)
+		return false;
+	numbers = (char *)file.data;
+	numbers[strcspn(numbers, " \t\n")] = '\0';
+	return option_number(numbers, INT_MAX, &level) && level > LEVEL_ERROR;
 }
 
 /* One line, whole: a console has other writers. */
@@ -52,7 +71,7 @@ static void line(const struct attach_report *report, const char *format, ...)
 	va_start(ap, format);
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	log_to_kernel(report, text);
+	(void)log_to_kernel(report, KMSG_DEBUG, text);
 	printf("%s%s\n", report->boot ? "luks-cmk: " : "", text);
 	(void)fflush(stdout);
 }
@@ -69,17 +88,39 @@ static void report_failure(struct attach_report *report, const struct attach_eve
 	(void)snprintf(text, sizeof(text), "%s [%s]%s%s%s", err.text, cmk_code_name(err.code),
 		       err.request_id[0] != '\0' ? " (request " : "", err.request_id,
 		       err.request_id[0] != '\0' ? ")" : "");
-	log_to_kernel(report, text);
-	(void)report_error(&err);
+	splash_say(report->splash, text);
+	/* Once on the console, by whoever shows it on all of them. */
+	if (!log_to_kernel(report, KMSG_ERROR, text) || !kernel_shows_errors())
+		(void)report_error(&err);
+}
+
+static void set_left(const struct attach_report *report, const struct attach_event *event)
+{
+	if (report->left != NULL)
+		report->left[event->volume] = true;
+}
+
+/* The exit status is that of the first in the table that is not open. */
+static void set_status(struct attach_report *report, const struct attach_event *event, int status)
+{
+	if (report->status != 0 && event->volume >= report->status_volume)
+		return;
+	report->status = status;
+	report->status_volume = event->volume;
 }
 
 static void fail(struct attach_report *report, const struct attach_event *event, const char *name)
 {
 	report_failure(report, event, name, "");
-	if (report->status == 0 || event->volume < report->status_volume) {
-		report->status = cmk_code_exit(event->err.code);
-		report->status_volume = event->volume;
-	}
+	set_status(report, event, cmk_code_exit(event->err.code));
+	set_left(report, event);
+}
+
+static void leave(struct attach_report *report, const struct attach_event *event, const char *name)
+{
+	line(report, "%s is left to the passphrase", name);
+	set_status(report, event, cmk_code_exit(CMK_TIMEOUT));
+	set_left(report, event);
 }
 
 static void not_ours(struct attach_report *report, const struct attach_event *event,
@@ -94,14 +135,31 @@ static void not_ours(struct attach_report *report, const struct attach_event *ev
 	fail(report, &refused, name);
 }
 
+void attach_waiting(struct attach_report *report, const char *what, uint32_t seconds)
+{
+	char bound[32] = "until it answers";
+	char text[1200];
+
+	if (seconds != CONFIG_TIMEOUT_FOREVER)
+		(void)snprintf(bound, sizeof(bound), "up to %u s", seconds);
+	(void)snprintf(text, sizeof(text), "%s (%s)%s", what, bound,
+		       report->hint != NULL ? report->hint : "");
+	report->hint = NULL;
+	splash_say(report->splash, text);
+	line(report, "%s", text);
+}
+
 static void ask(struct attach_report *report, const struct attach_event *event, const char *name)
 {
 	const char *host = event->host[0] != '\0' ? event->host : "the vault";
+	char what[1024];
 
-	if (report->boot)
-		line(report, "asking %s for the key of %s ...", host, name);
-	else
+	if (!report->boot) {
 		progress("Asking %s for the key of %s ...", host, name);
+		return;
+	}
+	(void)snprintf(what, sizeof(what), "asking %s for the key of %s", host, name);
+	attach_waiting(report, what, report->timeout);
 }
 
 void attach_say(void *data, struct attach_event *event)
@@ -133,6 +191,9 @@ void attach_say(void *data, struct attach_event *event)
 		break;
 	case ATTACH_MISSING:
 		attach_note("%s has not appeared: %s", name, event->err.text);
+		break;
+	case ATTACH_LEFT:
+		leave(report, event, name);
 		break;
 	case ATTACH_OTHERS:
 		not_ours(report, event, name);

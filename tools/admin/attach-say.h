@@ -6,19 +6,26 @@
 #include <stddef.h>
 
 #include "attach.h"
+#include "splash.h"
 
 struct attach_report {
 	bool single; /* a DEVICE was named: nothing is passed over in silence */
 	bool boot;
 	bool dry_run;
+	const char *hint;      /* what somebody may type meanwhile: said once; or NULL */
+	uint32_t timeout;      /* at boot: of the whole, as of struct attach_settings */
+	struct splash *splash; /* shows the same; or NULL */
 	const struct crypttab_entry *entries; /* their names, by index; or with single: */
 	const char *const *names;
 	size_t ours;	      /* volumes with a token of ours, so far */
 	int status;	      /* exit status: 0, or that of the first failure in the table */
 	size_t status_volume; /* whose it is */
+	bool *left;	      /* by index: needs a passphrase now; or NULL */
 };
 
 /* An attach_say_fn; data is a struct attach_report. */
 void attach_say(void *data, struct attach_event *event);
+/* At boot: what is being done, and for how long, or CONFIG_TIMEOUT_FOREVER. */
+void attach_waiting(struct attach_report *report, const char *what, uint32_t seconds);
 /* Something that is no failure, on standard error. */
 void attach_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

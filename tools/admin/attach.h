@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "crypttab.h"
+#include "typed.h"
 
 /* What is said while a volume is being opened. */
 enum attach_phase {
@@ -22,6 +23,7 @@ enum attach_phase {
 	ATTACH_OPEN,
 	ATTACH_FAILED,	/* err */
 	ATTACH_MISSING, /* attach_many(): no such device appeared; err */
+	ATTACH_LEFT,	/* attach_many(): to the passphrase, as somebody typed */
 };
 
 /* Travels through a pipe in one piece: smaller than PIPE_BUF. */
@@ -42,6 +44,8 @@ struct attach_settings {
 	/* Seconds for the whole, or CONFIG_TIMEOUT_FOREVER. */
 	uint32_t timeout;
 	uint32_t device_wait; /* attach_many(): how long a device may take to appear, in seconds */
+	/* attach_many(): a line typed ends it, and one that is half typed is waited for; or NULL */
+	struct typed *typed;
 };
 
 struct attach_volume {

@@ -1,35 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* luks-cmk attach: opens mappings, one by name or those of crypttab, also in an initramfs. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "attach.h"
+#include "attach-boot.h"
 #include "attach-say.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "bootparams.h"
 #include "command.h"
 #include "disks.h"
+#include "entry.h"
 #include "format/config.h"
 #include "paths.h"
+#include "prompts.h"
 
 #define CRYPTTAB_FILE "/etc/crypttab"
 #define CMDLINE_FILE  "/proc/cmdline"
+#define CONSOLE_FILE  "/dev/console"
 /* In an initramfs, for disks that come late; what comes later still is for the next call. */
 #define BOOT_DEVICE_WAIT_S 10
 
 struct attach {
 	struct call *call;
 	bool all, boot, background;
+	int asker_pid;
 	const char *crypttab_file;
 	const char *cmdline_file;
+	const char *console_file;
+	const char *first;
 	const char *timeout;
 	const char *wait;
+	const char *prompt_pid;
 	struct attach_settings settings;
 	struct crypttab crypttab;
 };
@@ -49,6 +57,9 @@ static int parse_options(struct attach *attach)
 		{ .name = "dry-run", .flag = &attach->settings.dry_run },
 		{ .name = "crypttab", .value = &attach->crypttab_file },
 		{ .name = "cmdline", .value = &attach->cmdline_file },
+		{ .name = "console", .value = &attach->console_file },
+		{ .name = "first", .value = &attach->first },
+		{ .name = "prompt-pid", .value = &attach->prompt_pid },
 		{ .name = "timeout", .value = &attach->timeout },
 		{ .name = "wait", .value = &attach->wait },
 	};
@@ -60,10 +71,18 @@ static int parse_options(struct attach *attach)
 		return r;
 	if ((call->argc > 0) + attach->all + attach->boot != 1)
 		return usage_error(call, "one of DEVICE, --all and --boot is needed");
-	if (!attach->boot &&
-	    (attach->background || attach->settings.untried || attach->cmdline_file != NULL))
-		return usage_error(call,
-				   "--background, --untried and --cmdline are for --boot only");
+	if (!attach->boot && (attach->background || attach->settings.untried ||
+			      attach->cmdline_file != NULL || attach->console_file != NULL))
+		return usage_error(call, "--background, --untried, --cmdline and --console are for "
+					 "--boot only");
+	if (attach->first != NULL && (!attach->boot || attach->background || *attach->first != '/'))
+		return usage_error(call, "--first is the path of a program, with --boot, but not "
+					 "with --background");
+	if (attach->prompt_pid != NULL &&
+	    (!attach->background ||
+	     !option_number(attach->prompt_pid, INT_MAX, &attach->asker_pid) ||
+	     attach->asker_pid == 0))
+		return usage_error(call, "--prompt-pid is a process id, with --background");
 	if (attach->timeout != NULL &&
 	    !bootparams_timeout(attach->timeout, &attach->settings.timeout))
 		return usage_error(call,
@@ -104,40 +123,13 @@ static int load_crypttab(struct attach *attach, struct cmk_err *err)
 	return r;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	if (stat(a, &x) < 0 || stat(b, &y) < 0)
-		return false;
-	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
-		return x.st_rdev == y.st_rdev;
-	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* Whether an entry means this volume. Asks no other device. */
-static bool is_entry_of(const struct crypttab_entry *entry, const char *path,
-			const struct disk_header *header)
-{
-	_cleanup_free_ char *source = NULL;
-
-	if ((entry->options & CRYPTTAB_OTHER) != 0)
-		return false;
-	if (text_starts(entry->source, "UUID="))
-		return strcasecmp(entry->source + strlen("UUID="), header->uuid) == 0;
-	if (text_starts(entry->source, "LABEL="))
-		return header->label[0] != '\0' &&
-		       strcmp(entry->source + strlen("LABEL="), header->label) == 0;
-	return disks_resolve(entry->source, &source, NULL) == 0 && same_file(source, path);
-}
-
 static const struct crypttab_entry *entry_of(const struct attach *attach, const char *path,
 					     const struct disk_header *header, const char *name)
 {
 	for (size_t i = 0; i < attach->crypttab.count; i++) {
 		const struct crypttab_entry *entry = &attach->crypttab.entries[i];
 
-		if (is_entry_of(entry, path, header) &&
+		if (entry_is_of(entry, path, header) &&
 		    (name == NULL || strcmp(entry->name, name) == 0))
 			return entry;
 	}
@@ -204,6 +196,26 @@ static size_t choose(struct attach *attach)
 	return count;
 }
 
+/* Nothing is typed beside a prompt, nor in a rehearsal, unless that is what is rehearsed. */
+static const char *console_of(const struct attach *attach)
+{
+	if (attach->console_file != NULL)
+		return attach->console_file;
+	return attach->background || attach->settings.dry_run ? NULL : CONSOLE_FILE;
+}
+
+static int boot_entries(struct attach *attach, size_t count, struct attach_report *report,
+			struct cmk_err *err)
+{
+	_cleanup_close_ int asker = attach->asker_pid != 0 ? prompts_asker(attach->asker_pid) : -1;
+	const struct attach_boot boot = { .console = console_of(attach),
+					  .asker = asker,
+					  .background = attach->background,
+					  .first = attach->first };
+
+	return attach_boot(&boot, attach->crypttab.entries, count, &attach->settings, report, err);
+}
+
 static int attach_entries(struct attach *attach, struct cmk_err *err)
 {
 	struct attach_report report = { .boot = attach->boot, .dry_run = attach->settings.dry_run };
@@ -211,8 +223,10 @@ static int attach_entries(struct attach *attach, struct cmk_err *err)
 	int r;
 
 	report.entries = attach->crypttab.entries;
-	r = attach_many(attach->crypttab.entries, count, &attach->settings, attach_say, &report,
-			err);
+	report.timeout = attach->settings.timeout;
+	r = attach->boot ? boot_entries(attach, count, &report, err)
+			 : attach_many(attach->crypttab.entries, count, &attach->settings,
+				       attach_say, &report, err);
 	if (r > 0) {
 		(void)fflush(NULL);
 		(void)raise(r);

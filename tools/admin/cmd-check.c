@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "check-initrd.h"
 #include "check.h"
 #include "command.h"
 #include "customers.h"
@@ -212,9 +213,11 @@ int cmd_check(struct call *call, struct cmk_err *err)
 {
 	static struct check check = { .buf = BUF(OUTPUT_MAX) }; /* large, and there is one */
 	const char *customer = NULL;
+	const char *initrd = NULL;
 	bool all = false;
 	const struct command_option options[] = {
 		{ .name = "customer", .value = &customer },
+		{ .name = "initrd", .value = &initrd },
 		{ .name = "all", .flag = &all },
 		{ .name = "json", .flag = &call->json },
 	};
@@ -224,6 +227,10 @@ int cmd_check(struct call *call, struct cmk_err *err)
 		return r;
 	if ((call->argc > 0) + (customer != NULL) + all > 1)
 		return usage_error(call, "DEVICE, --customer and --all exclude each other");
+	if (initrd != NULL && (customer != NULL || all || call->json))
+		return usage_error(call, "--initrd takes a DEVICE and nothing else");
+	if (initrd != NULL)
+		return check_initrd(initrd, call->argc > 0 ? call->argv[0] : NULL, err);
 	check.debug = call->debug;
 	check.json = call->json;
 	r = run(call, customer, &check, err);

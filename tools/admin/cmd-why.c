@@ -25,7 +25,7 @@
 #define WHY_MAX 1024
 
 struct failure {
-	char uuid[37];
+	char uuid[37]; /* "": the scripts of the initramfs asked for no volume at all */
 	struct record record;
 };
 
@@ -77,6 +77,8 @@ static int read_failures(const char *uuid, struct failures *ret, struct cmk_err 
 		if (record_read(RUN_DIR, failure->uuid, token, &failure->record) == 0)
 			ret->count++;
 	}
+	if (ret->count < WHY_MAX && record_read_boot(RUN_DIR, &ret->items[ret->count].record) == 0)
+		ret->items[ret->count++].uuid[0] = '\0';
 	qsort(ret->items, ret->count, sizeof(ret->items[0]), by_time);
 	return 0;
 }
@@ -100,17 +102,30 @@ static char *find_device(const char *uuid)
 	return disks_resolve(tag, &path, NULL) < 0 ? NULL : path;
 }
 
+static void print_which(const struct failure *failure)
+{
+	_cleanup_free_ char *device = NULL;
+
+	if (failure->uuid[0] == '\0') {
+		printf("while booting, no volume was asked for");
+		return;
+	}
+	device = find_device(failure->uuid);
+	printf("volume %s", failure->uuid);
+	if (device != NULL)
+		printf(" (%s)", device);
+	printf(", token %d", failure->record.token);
+}
+
 static void print_failure(const struct failure *failure)
 {
-	_cleanup_free_ char *device = find_device(failure->uuid);
 	const struct cmk_err *err = &failure->record.err;
 	char when[32];
 
 	format_time(failure->record.when, when, sizeof(when));
-	printf("%s  volume %s", when, failure->uuid);
-	if (device != NULL)
-		printf(" (%s)", device);
-	printf(", token %d:\n  ", failure->record.token);
+	printf("%s  ", when);
+	print_which(failure);
+	printf(":\n  ");
 	output_escaped(err->text);
 	printf(" [%s]\n", cmk_code_name(err->code));
 	if (err->request_id[0] != '\0') {
@@ -124,17 +139,20 @@ static void print_failure(const struct failure *failure)
 
 static void json_failure(struct buf *b, const struct failure *failure)
 {
-	_cleanup_free_ char *device = find_device(failure->uuid);
+	bool volume = failure->uuid[0] != '\0';
+	_cleanup_free_ char *device = volume ? find_device(failure->uuid) : NULL;
 	char when[32];
 
 	format_time(failure->record.when, when, sizeof(when));
 	buf_json_next(b);
 	buf_puts(b, "{");
 	buf_json_member(b, "when", when);
-	buf_json_member(b, "uuid", failure->uuid);
+	if (volume)
+		buf_json_member(b, "uuid", failure->uuid);
 	if (device != NULL)
 		output_member(b, "device", device);
-	buf_json_int(b, "token", failure->record.token);
+	if (volume)
+		buf_json_int(b, "token", failure->record.token);
 	output_error(b, &failure->record.err);
 	buf_json_member(b, "next", cmk_code_hint(failure->record.err.code));
 	buf_puts(b, "}");

@@ -35,9 +35,12 @@ static const struct command commands[] = {
 	  "      --all                every enrolled volume of crypttab, but for noauto\n"
 	  "      --boot               the same in an initramfs, heeding the kernel's command line\n"
 	  "      --background         beside the prompt: what timeout = forever leaves to do\n"
+	  "      --first PROGRAM      run this before, to bring the network up (--boot)\n"
+	  "      --prompt-pid PID     who shows the prompt, to be ended when all is open\n"
 	  "      --untried            only volumes that have not failed since boot\n"
 	  "      --crypttab FILE      instead of /etc/crypttab\n"
 	  "      --cmdline FILE       instead of /proc/cmdline\n"
+	  "      --console FILE       where a passphrase may be typed, instead of /dev/console\n"
 	  "      --timeout SECONDS    for all of it (default: that of luks-cmk.conf); or: forever\n"
 	  "      --wait SECONDS       for devices that are not there yet\n"
 	  "      --dry-run            ask the vault, open the keyslot, make no mapping\n",
@@ -47,10 +50,13 @@ static const struct command commands[] = {
 	{ "list", "[DEVICE...]", "every volume of this machine that is enrolled",
 	  "      --json               for programs\n",
 	  "Without DEVICE all block devices are looked at.", cmd_list },
-	{ "check", "[DEVICE | --customer NAME | --all]",
+	{ "check", "[DEVICE | --customer NAME | --all | --initrd IMAGE [DEVICE]]",
 	  "try each step up to the customer's key, timed; changes nothing",
 	  "      --customer NAME      a customer's key, without any volume\n"
 	  "      --all                every enrolled volume and every customer (the default)\n"
+	  "      --initrd IMAGE       open the volumes of its crypttab, or DEVICE, with the files "
+	  "of an\n"
+	  "                           initramfs, before the next boot has to\n"
 	  "      --json               for programs\n",
 	  NULL, cmd_check },
 	{ "remove", "DEVICE", "take a customer's key off a volume",

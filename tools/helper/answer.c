@@ -88,7 +88,7 @@ static int check_request(struct answer *answer, struct cmk_err *err)
 	return 0;
 }
 
-int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *err)
+int answer_configure(struct answer *answer, int64_t started_ms, struct cmk_err *err)
 {
 	int r = config_load(CONF_DIR, &answer->config, err);
 	if (r < 0)
@@ -99,7 +99,14 @@ int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *er
 	if (answer->forever)
 		timeout = CONFIG_TIMEOUT_DEFAULT;
 	answer->deadline_ms = started_ms + (int64_t)timeout * 1000;
-	r = read_ca_file(answer, err);
+	/* From here on it is what holds for this unlock. */
+	answer->config.network.timeout = timeout;
+	return 0;
+}
+
+int answer_prepare(struct answer *answer, struct cmk_err *err)
+{
+	int r = read_ca_file(answer, err);
 	if (r == 0)
 		r = parse_token(answer, err);
 	/* First of all that uses OpenSSL: from its first allocation on, it keeps its allocator. */

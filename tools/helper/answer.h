@@ -25,10 +25,12 @@ struct answer {
 	bool forever; /* what is out of reach until then is to be asked again by a new helper */
 };
 
+/* Reads the configuration, and so knows the deadline. started_ms: when the wait began. */
+int answer_configure(struct answer *answer, int64_t started_ms, struct cmk_err *err);
 /*
- * With the caller's rights still held: reads the configuration and every file it names, checks the
- * request against both, loads the libraries, opens the token cache. started_ms: when the wait began.
+ * With the caller's rights still held: reads every file that the configuration names, checks the request
+ * against it, loads the libraries, has the identity's source prepare itself, opens the token cache.
  */
-int answer_prepare(struct answer *answer, int64_t started_ms, struct cmk_err *err);
+int answer_prepare(struct answer *answer, struct cmk_err *err);
 /* In the sandbox: speaks to the network and fills reply's key or detail. */
 int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err);

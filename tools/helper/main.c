@@ -52,11 +52,13 @@ static int answer_request(struct answer *answer, struct wire_reply *reply, struc
 	int64_t started_ms = io_now_ms();
 	int r = read_request(&answer->request, err);
 	if (r == 0)
-		r = answer_prepare(answer, started_ms, err);
+		r = answer_configure(answer, started_ms, err);
 	if (r < 0)
 		return r;
 	arm_watchdog(answer->deadline_ms);
-	r = sandbox_enter(err);
+	r = answer_prepare(answer, err);
+	if (r == 0)
+		r = sandbox_enter(unlock_folder(answer->unlock), err);
 	if (r < 0)
 		return r;
 	if (asker_is_gone())

@@ -5,23 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/landlock.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/drop.h"
 #include "base/io.h"
 #include "filter.h"
-
-#define SANDBOX_USER "luks-cmk"
-/* "nobody" everywhere; an initramfs has no user database. */
-#define SANDBOX_FALLBACK_ID 65534
 
 /*
  * All that name resolution and TLS open after this point; docs/threat-model.md repeats the list. A folder
@@ -61,27 +57,6 @@ void sandbox_memory(void)
 		(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 }
 
-static int drop_user(struct cmk_err *err)
-{
-	uid_t uid = SANDBOX_FALLBACK_ID;
-	gid_t gid = SANDBOX_FALLBACK_ID;
-	if (geteuid() != 0)
-		return 0;
-	const struct passwd *user = getpwnam(SANDBOX_USER);
-	if (user && user->pw_uid != 0) {
-		uid = user->pw_uid;
-		gid = user->pw_gid;
-	}
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		return cmk_err_errno(err, CMK_SANDBOX, errno,
-				     "cannot give up root's rights for user %u", (unsigned)uid);
-	if (setuid(0) == 0 || setgid(0) == 0)
-		return cmk_err(err, CMK_SANDBOX,
-			       "root's rights came back after they were given up; "
-			       "report this with the kernel's version");
-	return 0;
-}
-
 /*
  * A terminal is usually open for reading too, under each of its descriptors: what is typed there, perhaps
  * the passphrase that comes next, is not for a process that speaks to the network.
@@ -111,11 +86,8 @@ static uint64_t handled_rights(long abi)
 	return rights;
 }
 
-static int allow_reading(int ruleset, const char *path)
+static int allow_reading(int ruleset, int fd)
 {
-	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return 0; /* not on this machine */
 	const struct landlock_path_beneath_attr rule = {
 		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
 		.parent_fd = fd,
@@ -123,7 +95,22 @@ static int allow_reading(int ruleset, const char *path)
 	return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
-static int restrict_files(struct cmk_err *err)
+static int allow_all_reading(int ruleset, int folder, struct cmk_err *err)
+{
+	for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++) {
+		_cleanup_close_ int fd = open(readable[i], O_PATH | O_CLOEXEC);
+		/* What is not there is not on this machine. */
+		if (fd >= 0 && allow_reading(ruleset, fd) < 0)
+			return cmk_err_errno(err, CMK_SANDBOX, errno,
+					     "cannot add %s to the Landlock rules", readable[i]);
+	}
+	if (folder > 0 && allow_reading(ruleset, folder) < 0)
+		return cmk_err_errno(err, CMK_SANDBOX, errno,
+				     "cannot add the identity's folder to the Landlock rules");
+	return 0;
+}
+
+static int restrict_files(int folder, struct cmk_err *err)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi < 1)
@@ -134,28 +121,34 @@ static int restrict_files(struct cmk_err *err)
 						   sizeof(attributes), 0);
 	if (ruleset < 0)
 		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot make a Landlock rule set");
-	for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
-		if (allow_reading(ruleset, readable[i]) < 0)
-			return cmk_err_errno(err, CMK_SANDBOX, errno,
-					     "cannot add %s to the Landlock rules", readable[i]);
+	int r = allow_all_reading(ruleset, folder, err);
+	if (r < 0)
+		return r;
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot enter the Landlock rules");
 	return 0;
 }
 
-int sandbox_enter(struct cmk_err *err)
+/* The group that may read the folder: root's own is never kept. */
+static gid_t group_of(int folder)
+{
+	struct stat status;
+	return folder > 0 && fstat(folder, &status) == 0 ? status.st_gid : 0;
+}
+
+int sandbox_enter(int folder, struct cmk_err *err)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return cmk_err_errno(err, CMK_SANDBOX, errno, "cannot set no_new_privs");
 	int r = restrict_terminal(err);
 	if (r == 0)
-		r = drop_user(err);
+		r = drop_root(group_of(folder), err);
 	if (r < 0)
 		return r;
 	/* A change of user resets both of these. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	r = restrict_files(err);
+	r = restrict_files(folder, err);
 	if (r < 0)
 		return r;
 	return filter_enter(err);

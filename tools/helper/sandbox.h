@@ -16,5 +16,7 @@ void sandbox_memory(void);
  * seccomp only what name resolution, TLS and timers need. Idempotent for a process that is unprivileged
  * already: it loses no less. A kernel without Landlock or seccomp is served without that layer; failing
  * to drop the user is CMK_SANDBOX.
+ *
+ * folder: an open folder whose files stay readable too, by its group, which is kept; 0: none.
  */
-int sandbox_enter(struct cmk_err *err);
+int sandbox_enter(int folder, struct cmk_err *err);

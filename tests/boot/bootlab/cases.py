@@ -5,12 +5,16 @@ counted in seconds from where the initramfs looks for the root: how long the emu
 more about this machine than about the guest.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 PARAMETER = "luks-cmk.timeout=15"
 FOREVER = "luks-cmk.timeout=forever"
 DOWN = {"kind": "status", "service": "vault", "status": 503}
 GOOD = ["metadata", "entra", "vault"]
+BOTH = ("initramfs-tools", "dracut")
+EVERY = (*BOTH, "dracut-plain")
+DEAF_LOGIN = {"kind": "blackhole", "service": "entra", "stage": "connect"}
+AWAY = {"kind": "blackhole", "service": "vault", "stage": "connect"}
 
 
 @dataclass
@@ -25,24 +29,34 @@ class Case:
     undo: tuple = ()
     fault: dict = None
     breaks: str = None  # a shell command before the initramfs's own init
-    files: dict = field(default_factory=dict)  # in the initramfs
+    table: tuple = ()  # (name, UUID) of the volumes that the image opens, instead of its own table
     options: tuple = ()  # of the emulator
     disks: tuple = ("root",)
     mappings: tuple = ("root",)
     requests: list = None  # the services asked, in this order
     console: str = None  # a pattern that must be there
     comes_back: int = None  # the fault ends that many seconds after the prompt, and the root opens
+    types: str = None  # something is typed before there is a prompt: a function of typing.py
+    waits: int = 1  # seconds at the prompt before the passphrase is typed
     image: str = "initrd"  # which of the guest's
     root: str = "/dev/mapper/root"
     late: int = None  # the disk is plugged in that many seconds after the initramfs began to look for it
     full_boot: bool = False  # systemd starts, too
+    again: bool = False  # it starts once more, with the same disk and all well, and knows why it failed before
     check: str = None  # another kind of case: a method of Report
     releases: tuple = None
+    generators: tuple = BOTH
     full: bool = False
+    ci: bool = False  # one of the few that every run of all tests includes
+
+    def holds(self, release, generator):
+        return release in (self.releases or [release]) and generator in self.generators
 
     def expects(self):
         if self.check:
             return self.about
+        if self.types:
+            return f"{self.about}, within {self.bound} s"
         if self.comes_back is not None:
             return f"{self.about}: the prompt within {self.bound} s, unattended when it is back"
         if self.code is None:
@@ -50,63 +64,79 @@ class Case:
         return f"{self.about}: [{self.code}], the prompt within {self.bound} s, the passphrase opens it"
 
 
-TWO = {"cryptroot/crypttab": ("root UUID=c0ffee00-0000-4000-8000-000000000001 none luks,initramfs\n"
-                              "data UUID=c0ffee00-0000-4000-8000-000000000002 none luks,initramfs\n", 0o644)}
-LVM = {"cryptroot/crypttab": ("root UUID=c0ffee00-0000-4000-8000-000000000003 none luks,initramfs\n", 0o644)}
+ROOT_UUID = "c0ffee00-0000-4000-8000-000000000001"
+DATA_UUID = "c0ffee00-0000-4000-8000-000000000002"
+LVM_UUID = "c0ffee00-0000-4000-8000-000000000003"
 STATIC = "ip=10.77.0.50::10.77.0.1:255.255.255.0:lab:%s:none:168.63.129.16"
 HELPER = "/usr/libexec/luks-cmk-helper"
 
 CASES = [
-    Case("dhcp", "a good machine", requests=GOOD),
-    Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged"),
-    Case("loud", "no image is made when something needed is missing, and it says so", check="loud"),
-    Case("size", "what we add to the image is at most 5 MB", check="size"),
+    Case("dhcp", "a good machine", requests=GOOD, generators=EVERY, ci=True),
+    Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged", ci=True),
+    Case("loud", "no image is made when something needed is missing, and it says so", check="loud", ci=True),
+    Case("size", "what we add to the image is at most 5 MB", check="size", ci=True),
     Case("static", "ip= with an address", append=STATIC % "eth0" + " net.ifnames=0", requests=GOOD),
     Case("static-no-device", "ip= with an address, and no device", append=STATIC % "", requests=GOOD, full=True),
     Case("ip-dhcp", "ip=dhcp", append="ip=dhcp", requests=GOOD, full=True),
     Case("two-nics", "two cards, nobody answers on the first", nics=("silent", "good"), requests=GOOD),
     Case("two-nics-cut", "two cards, the first without a cable", nics=("cut", "good"), requests=GOOD),
     Case("two-disks", "two enrolled disks, one sign-in", disks=("root", "data"), mappings=("data", "root"),
-         files=TWO, requests=["metadata", "entra", "vault", "vault"]),
+         table=(("root", ROOT_UUID), ("data", DATA_UUID)), requests=["metadata", "entra", "vault", "vault"], ci=True),
     Case("lvm", "root on LVM on LUKS", disks=("lvm",), root="/dev/mapper/lab-root", mappings=("lab-root", "root"),
-         files=LVM, requests=GOOD),
+         table=(("root", LVM_UUID),), requests=GOOD),
     Case("bond", "bond= of two cards, one without a cable", image="initrd-bond", nics=("cut", "good"),
          append="bond=bond0:eth0,eth1:mode=active-backup,miimon=100 net.ifnames=0", requests=GOOD),
     Case("off", "luks-cmk=off", append="luks-cmk=off", code="none", requests=[]),
     Case("key-disabled", "the customer disabled the key", code="key-disabled",
-         cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk")),
+         cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk"), ci=True),
     Case("grant", "the customer took the role away", code="grant",
          cloud=("revoke", "contoso"), undo=("grant", "contoso")),
     Case("identity", "the identity is not attached to the machine", code="identity",
          cloud=("identity_detach",), undo=("identity_attach",)),
     Case("vault-503", "the vault is down", code="service-down", append=PARAMETER, bound=20,
-         fault=DOWN),
+         fault=DOWN, generators=EVERY),
     Case("login-black-hole", "the sign-in service never answers", code="timeout", append=PARAMETER, bound=20,
-         fault={"kind": "blackhole", "service": "entra", "stage": "connect"}),
+         fault=DEAF_LOGIN),
     Case("no-nic", "no network card", nics=(), code="no-network", requests=[], bound=15),
     Case("no-cable", "a card without a cable", nics=("cut",), code="no-network", append=PARAMETER, bound=20),
-    Case("no-dhcp", "nobody answers DHCP", nics=("silent",), code="no-network", append=PARAMETER, bound=20),
+    Case("no-dhcp", "nobody answers DHCP", nics=("silent",), code="no-network", append=PARAMETER, bound=20, ci=True),
     Case("no-dhcp-default", "nobody answers DHCP, with the default bound", nics=("silent",),
          code="no-network", bound=65, full=True),
     Case("dns-dead", "the resolver is dead", nics=("deaf",), code="dns", append=PARAMETER, bound=20),
     Case("clock-2011", "the clock is fifteen years late", code="clock", append=PARAMETER, bound=20,
          options=("-rtc", "base=2011-01-01")),
     Case("helper-missing", "the helper is missing in the image", code="helper", breaks=f"rm {HELPER}"),
-    Case("tool-missing", "the tool is missing in the image", code="none", breaks="rm /usr/sbin/luks-cmk",
+    Case("tool-missing", "the tool is missing in the image", code="helper", breaks="rm /usr/sbin/luks-cmk",
          console=r"luks-cmk is missing in this image"),
     Case("ca-missing", "the private roots are missing in the image", code="config",
          breaks="rm /etc/luks-cmk/lab-ca.pem"),
     Case("roots-missing", "no root is known that the servers' certificates come from", code="tls",
          append=PARAMETER, bound=20, breaks="sed -i /ca_file/d /etc/luks-cmk/luks-cmk.conf"),
     Case("forever", "the vault is away, timeout = forever", append=FOREVER, code="service-down", bound=26,
-         comes_back=8, fault=DOWN),
+         comes_back=8, fault=DOWN, ci=True),
     Case("forever-network", "no network at first, timeout = forever", nics=("cut",), append=FOREVER,
          code="no-network", bound=26, comes_back=10),
     Case("forever-passphrase", "the same, and somebody types", append=FOREVER, code="service-down", bound=26,
          fault=DOWN),
+    Case("away", "the vault is away for three minutes, timeout = forever", append=FOREVER, code="timeout", bound=26,
+         comes_back=180, fault=AWAY, full=True),
+    Case("away-passphrase", "the same, and somebody types after two", append=FOREVER, code="timeout", bound=26,
+         waits=120, fault=AWAY, full=True),
+    Case("typed", "the passphrase is typed while the sign-in service never answers: it opens the root", types="line",
+         fault=DEAF_LOGIN, bound=40, ci=True),
+    Case("typed-enter", "Enter, while the sign-in service never answers: the prompt", types="enter",
+         fault=DEAF_LOGIN, bound=40),
+    Case("typed-no-network", "the passphrase is typed while nobody answers DHCP: it opens the root", types="line",
+         nics=("silent",), bound=40, requests=[]),
+    Case("typed-forever", "the passphrase is typed early, timeout = forever", types="line", append=FOREVER,
+         fault=AWAY, bound=40),
+    Case("typed-half", "half of it is typed at the deadline: it is asked for again", types="half",
+         append=PARAMETER, code="timeout", fault=DEAF_LOGIN, bound=40),
+    Case("typed-slowly", "half of it is typed at the deadline, and then the rest: it opens the root", types="slowly",
+         append=PARAMETER, code="timeout", fault=DEAF_LOGIN, bound=40),
     Case("late-disk", "the disk comes when cryptroot has looked for it already", late=20, bound=60,
          requests=GOOD),
-    Case("system", "and systemd starts", full_boot=True, requests=GOOD),
-    Case("system-why", "systemd starts, and knows why", full_boot=True, code="key-disabled",
-         cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk")),
+    Case("system", "and systemd starts", full_boot=True, requests=GOOD, ci=True),
+    Case("system-why", "systemd starts, and knows why, also when it starts once more", full_boot=True, again=True,
+         code="key-disabled", cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk")),
 ]

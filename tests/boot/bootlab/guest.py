@@ -2,26 +2,28 @@
 """Guests: a Debian made by mmdebstrap, the product installed into it, an enrolled root, an initramfs."""
 
 import contextlib
+import functools
 import glob
 import hashlib
 import os
 import shutil
 import subprocess
 
+from .cases import DATA_UUID, LVM_UUID, ROOT_UUID
+from .generator import OUT
 from .image import CACHE, ENVIRONMENT, HERE, TOP, key_file, loops, luks_image, lvm_image, mounted, run, write
 
 MIRROR = "http://deb.debian.org/debian"
-ROOT_UUID = "c0ffee00-0000-4000-8000-000000000001"
-LVM_UUID = "c0ffee00-0000-4000-8000-000000000003"
-DATA_UUID = "c0ffee00-0000-4000-8000-000000000002"
-
-COMMON = ("systemd-sysv udev dbus linux-image-cloud-amd64 initramfs-tools cryptsetup cryptsetup-initramfs busybox "
+COMMON = ("systemd-sysv udev dbus linux-image-cloud-amd64 cryptsetup busybox "
           "zstd e2fsprogs kmod iproute2 ca-certificates libinih1 libudev1 libseccomp2 openssl lvm2 "
           "btrfs-progs").split()
 RELEASES = {
     "bookworm": [*COMMON, "libcurl4", "libssl3"],
-    "trixie": [*COMMON, "libcurl4t64", "libssl3t64", "dhcpcd-base"],
+    "trixie": [*COMMON, "libcurl4t64", "libssl3t64", "dhcpcd-base", "systemd-cryptsetup"],
 }
+# What comes next: it may fail without failing the run. A mirror may be a snapshot, older than it promises to be.
+CANARY = "testing"
+RELEASES[CANARY] = RELEASES["trixie"]
 # Without one of these there must be no image.
 NEEDED = ("usr/libexec/luks-cmk-helper", "etc/luks-cmk/lab-ca.pem")
 # To build the product in a guest of another release than this machine's.
@@ -45,7 +47,8 @@ def debian(release, packages, purpose):
     if not os.path.exists(path):
         say(f"{release}: installing {len(packages)} packages (once, some minutes)")
         os.makedirs(CACHE, exist_ok=True)
-        run("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=check/empty",
+        options = ['--aptopt=Acquire::Check-Valid-Until "false"'] if release == CANARY else []
+        run("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=check/empty", *options,
             "--include=" + ",".join(packages), release, path + ".part.tar", MIRROR)
         os.rename(path + ".part.tar", path)
     return path
@@ -63,6 +66,7 @@ def unpack(tar, folder):
         file.write(tar)
 
 
+@functools.cache
 def build(release):
     """What meson install puts on a machine of that release: a folder for DESTDIR."""
     stage = os.path.join(CACHE, f"stage-{release}")
@@ -89,13 +93,26 @@ def build(release):
     return stage
 
 
-class Guest:
-    """One release, in a folder of its own; lab: the cloud (Control), state: its folder."""
+def name(release, generator):
+    return f"{release}-{generator.name}"
 
-    def __init__(self, release, lab, state):
+
+def system(release, generator):
+    """A tar of what is installed in the guest."""
+    return debian(release, [*RELEASES[release], *generator.packages], "guest")
+
+
+class Guest:
+    """
+    One release with one generator, in a folder of its own; lab: the cloud (Control), state: its folder.
+    """
+
+    def __init__(self, release, generator, lab, state):
         self.release = release
+        self.generator = generator
+        self.name = name(release, generator)
         self.lab = lab
-        self.folder = os.path.join(CACHE, f"guest-{release}")
+        self.folder = os.path.join(CACHE, f"guest-{self.name}")
         self.root = os.path.join(self.folder, "root")
         self.image = os.path.join(self.folder, "root.img")
         self.data = os.path.join(self.folder, "data.img")
@@ -117,7 +134,7 @@ class Guest:
         self.install(stage)
         shutil.copy(os.path.join(HERE, "guest", "lab-init"), os.path.join(self.root, "usr/sbin/lab-init"))
         self.configure()
-        say(f"{self.release}: root and data volume, in userspace")
+        say(f"{self.name}: root and data volume, in userspace")
         luks_image(self.image, self.root, ROOT_UUID)
         luks_image(self.data, None, DATA_UUID, 64)
         lvm_image(self.lvm, self.root, self.root, LVM_UUID)
@@ -128,11 +145,11 @@ class Guest:
                 self.plain = self.update_initramfs("plain")
                 with self.aside():
                     self.bare = self.update_initramfs("bare")
-                say(f"{self.release}: enrolling at the lab's vault")
+                say(f"{self.name}: enrolling at the lab's vault")
                 for device in self.devices:
                     self.chroot("luks-cmk", "enroll", f"/dev/{device}", "--customer", "contoso",
                                 "--key-file", "/run/passphrase")
-                say(f"{self.release}: initramfs")
+                say(f"{self.name}: initramfs")
                 self.initrd = self.update_initramfs("initrd")
                 self.loud = {path: self.initramfs_without(path) for path in NEEDED}
                 write(self.root, "etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1"\n')
@@ -147,10 +164,8 @@ class Guest:
 
     @contextlib.contextmanager
     def aside(self):
-        """As if luks-cmk had never been installed, as far as initramfs-tools can see."""
-        ours = glob.glob(os.path.join(self.root, "usr/share/initramfs-tools/hooks/luks-cmk"))
-        ours += glob.glob(os.path.join(self.root, "usr/share/initramfs-tools/scripts/*/*"))
-        ours = [path for path in ours if os.path.basename(path) in ("luks-cmk", "cmk-luks")]
+        """As if luks-cmk had never been installed, as far as the generator can see."""
+        ours = [path for pattern in self.generator.ours for path in glob.glob(os.path.join(self.root, pattern))]
         away = os.path.join(self.folder, "aside")
         shutil.rmtree(away, ignore_errors=True)
         for number, path in enumerate(ours):
@@ -181,15 +196,16 @@ class Guest:
         write(self.root, name, text)
         write(self.root, "etc/crypttab", f"root UUID={ROOT_UUID} none luks,initramfs\n")
         write(self.root, "etc/fstab", "/dev/mapper/root / ext4 defaults 0 1\n")
-        write(self.root, "etc/hostname", f"lab-{self.release}\n")
+        write(self.root, "etc/hostname", f"lab-{self.name}\n")
         write(self.root, "etc/resolv.conf", "nameserver 168.63.129.16\n")
-        write(self.root, "etc/initramfs-tools/conf.d/resume", "RESUME=none\n")
+        for path, text in self.generator.settings.items():
+            write(self.root, path, text)
 
     def initramfs_without(self, path):
-        """What mkinitramfs says when this is missing; None if it does not mind."""
+        """What the generator says when this is missing; None if it does not mind."""
         path = os.path.join(self.root, path)
         os.rename(path, path + ".aside")
-        done = subprocess.run(["chroot", self.root, "mkinitramfs", "-o", "/run/initrd", self.version], text=True,
+        done = subprocess.run(["chroot", self.root, *self.generator.command(self.version)], text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               env=ENVIRONMENT, check=False)
         os.rename(path + ".aside", path)
@@ -197,10 +213,9 @@ class Guest:
 
     def update_initramfs(self, name):
         """An initramfs of what the guest is now; a file outside of it."""
-        self.log = self.chroot("env", "SOURCE_DATE_EPOCH=1700000000", "mkinitramfs", "-o", "/run/initrd",
-                               self.version)
+        self.log = self.chroot(*self.generator.command(self.version))
         path = os.path.join(self.folder, name)
-        shutil.copy(os.path.join(self.root, "run/initrd"), path)
+        shutil.copy(self.root + OUT, path)
         with open(path + ".log", "w", encoding="utf-8") as file:
             file.write(self.log)
         return path

@@ -18,10 +18,10 @@ APPEND = "console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=1"
 
 class Machine:
     """disks: [(path, serial)]; nics: [(tap, MAC, has carrier)]; append: more of the kernel's command line.
-    late: the disks are not plugged in until plug() is called."""
+    late: the disks are not plugged in until plug() is called; keep: what is written to them stays."""
 
     def __init__(self, folder, kernel, initrd, disks, nics=(), append="", options=(), memory=384, cpus=2,
-                 late=False):
+                 late=False, keep=False):
         self.folder = folder
         self.text = ""
         self.changed = threading.Condition()
@@ -34,7 +34,7 @@ class Machine:
                  "-serial", "chardev:console", "-qmp", f"unix:{self.monitor_path},server=on,wait=off",
                  "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng"]
         for index, (path, serial) in enumerate(disks):
-            words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot=on"]
+            words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot={'off' if keep else 'on'}"]
             if not late:
                 words += ["-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
         for index, (tap, mac, _) in enumerate(nics):

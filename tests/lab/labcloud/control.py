@@ -7,15 +7,22 @@ import signal
 
 from . import faults as fault_kinds
 from .http1 import json_reply
-from .scenario import basic, customer
+from .scenario import basic, customer, provider
 from .util import LabError
 from .verbs import VERBS, signature, verb
 
 
 @verb
-def customer_create(cloud, name, kind: str = "vault", size: int = 2048, cloud_name: str = None):
+def provider_create(cloud, name, cloud_name: str = None):
+    """another provider: tenant, application and identity NAME, and the trust between them"""
+    return provider(cloud, cloud_name, name, name, name)
+
+
+@verb
+def customer_create(cloud, name, kind: str = "vault", size: int = 2048, cloud_name: str = None,
+                    kty: str = "RSA", app: str = None):
     """tenant, consent, vault NAME with key "disk", and the grant, all at once"""
-    return customer(cloud, name, kind, size, cloud_name)
+    return customer(cloud, name, kind, size, cloud_name, kty, app)
 
 
 @verb
@@ -93,7 +100,7 @@ def set(cloud, name, value: int):
 
 @verb
 def listen(cloud, service, on: bool = True):
-    """SERVICE metadata or https: not listening means that connections are refused"""
+    """SERVICE metadata, https or arc: not listening means that connections are refused"""
     cloud.listen(service, on)
 
 

@@ -4,7 +4,7 @@
 import json
 import os
 
-from . import entra, keyvault, metadata, names, server
+from . import arc, entra, gcp, keyvault, metadata, names, server
 from .ca import Certificates
 from .control import Control
 from .faults import Faults
@@ -13,7 +13,7 @@ from .log import RequestLog
 from .model import Model
 from .rsakeys import KeyPool, write_readable
 
-GONE = {"metadata": None, "https": None}
+GONE = {"metadata": None, "https": None, "arc": None}
 
 
 class Cloud:
@@ -26,13 +26,17 @@ class Cloud:
         self.log = RequestLog(options.log or os.path.join(self.folder, "requests.log"))
         self.faults = Faults()
         self.ports = {"metadata": options.metadata_port, "https": options.https_port}
+        self.addresses = {"metadata": options.metadata_address, "https": options.address}
+        if options.arc_folder:
+            self.ports["arc"], self.addresses["arc"] = arc.PORT, arc.ADDRESS
+            self.agent = arc.Agent(options.arc_folder)
         self.listeners = dict(GONE)
         self.certificates = None
         self.model = None
         pool = KeyPool(options.key_pool)
         # Sockets first: on loopback the ports are part of every name.
-        sockets = {"metadata": server.tcp(options.metadata_address, self.ports["metadata"]),
-                   "https": server.tcp(options.address, self.ports["https"])}
+        sockets = {service: server.tcp(address, self.ports[service])
+                   for service, address in self.addresses.items()}
         self.ports = {service: sock.getsockname()[1] for service, sock in sockets.items()}
         clouds = names.production() if options.production else names.loopback(
             self.ports["https"], self.ports["metadata"])
@@ -54,8 +58,11 @@ class Cloud:
         return reply
 
     def _answer(self, service, request):
+        if service == "arc":
+            return self.agent.handle(self.model, request)
         if service == "metadata":
-            return metadata.handle(self.model, request)
+            google = request.path.startswith("/computeMetadata/")
+            return (gcp if google else metadata).handle(self.model, request)
         found, cloud, _ = names.find_service(self.model.clouds, request.host)
         if found == "entra":
             return entra.handle(self.model, cloud, request)
@@ -71,9 +78,8 @@ class Cloud:
             listener.close()
             self.listeners[service] = None
         elif on and not listener:
-            address = self.options.metadata_address if service == "metadata" else self.options.address
             self.listeners[service] = server.Listener(
-                self, server.tcp(address, self.ports[service]), _label(service))
+                self, server.tcp(self.addresses[service], self.ports[service]), _label(service))
 
     def host_names(self):
         found = []
@@ -131,4 +137,4 @@ class Cloud:
 
 
 def _label(service):
-    return "metadata" if service == "metadata" else None
+    return None if service == "https" else service

@@ -135,7 +135,7 @@ def _token(model, cloud, request, tenant_name):
     return json_reply(200, {"token_type": "Bearer", "expires_in": life, "ext_expires_in": life,
                             "access_token": tenant.key.sign(claims)},
                       [*_headers(request), ("Pragma", "no-cache"), ("Expires", "-1")],
-                      tenant=tenant.id, app=app.client_id)
+                      tenant=tenant.id, app=app.client_id, scope=form["scope"])
 
 
 def _discovery(cloud, tenant, request):

@@ -114,7 +114,7 @@ class Faults:
 
 def error_shape(service, status, text):
     """An error as that service would word it."""
-    if service == "metadata":
+    if service in ("metadata", "arc"):
         return {"error": "unavailable", "error_description": text}
     if service == "entra":
         return {"error": "temporarily_unavailable" if status >= 429 else "invalid_request",

@@ -64,7 +64,7 @@ def revoke(cloud, vault, actions: list = None, key: str = None, principal: str =
 @verb
 def key_create(cloud, key, size: int = 2048, kty: str = "RSA", ops: list = None, exp: int = None,
                nbf: int = None, enabled: bool = True, recovery_level: str = None):
-    """VAULT/NAME; a second time makes a new version. EXP and NBF in seconds since 1970"""
+    """VAULT/NAME; KTY RSA, EC or, in an HSM, oct; a second time makes a new version. EXP and NBF in seconds since 1970"""
     vault_name, _, name = key.partition("/")
     vault = cloud.model.vault(vault_name)
     cloud.model.add_key(vault, name, kty=kty, size=size, ops=as_list(ops), exp=exp, nbf=nbf,

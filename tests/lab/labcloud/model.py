@@ -9,11 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .jwts import SigningKey
 from .names import find_service
-from .rsakeys import elliptic
+from .rsakeys import AesKey, elliptic
 from .util import LabError, named_guid, random_guid
 
 FEDERATED_MAX = 20
 RSA_OPS = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"]
+AES_OPS = ["encrypt", "decrypt", "wrapKey", "unwrapKey"]
 ACTIONS = ("get", "list", "wrap", "unwrap", "create", "rotate", "update", "delete")
 
 
@@ -136,6 +137,7 @@ class Model:
         self.apps = {}
         self.identities = {}
         self.issuers = {}
+        self.google_account = None  # of the machine, if it is one of Google Cloud
         self.vaults = {}  # host without port: Vault
         self.settings = {"access_token_seconds": 3599, "assertion_seconds": 86400,
                          "clock_offset": 0}
@@ -233,6 +235,10 @@ class Model:
             private, all_ops = self.pool.rsa(size), RSA_OPS
         elif kty.startswith("EC"):
             private, all_ops = elliptic(), ["sign", "verify"]
+        elif kty == "oct-HSM" and vault.kind == "hsm":
+            if size not in (128, 192, 256):
+                raise LabError("size is 128, 192 or 256")
+            private, all_ops = AesKey(size), AES_OPS
         else:
             raise LabError(f"no key type {kty}")
         now = self.now()
@@ -246,7 +252,7 @@ class Model:
 
     def rotate(self, vault, key):
         last = key.versions[-1]
-        size = last.private.key_size if isinstance(last.private, rsa.RSAPrivateKey) else 0
+        size = last.private.key_size if isinstance(last.private, (rsa.RSAPrivateKey, AesKey)) else 0
         version = self.new_version(vault, last.kty, size, last.ops, recovery_level=last.recovery_level)
         key.versions.append(version)
         return version

@@ -24,7 +24,7 @@ class CloudNames:
 
 
 def production():
-    """The three clouds of Microsoft, by their public names."""
+    """The three clouds of Microsoft, by their public names; and one that nobody has built in."""
     return [
         CloudNames("AzurePublic", "login.microsoftonline.com", "vault.azure.net",
                    "managedhsm.azure.net", "api://AzureADTokenExchange", "https://sts.windows.net/",
@@ -35,6 +35,8 @@ def production():
         CloudNames("AzureChina", "login.partner.microsoftonline.cn", "vault.azure.cn",
                    "managedhsm.azure.cn", "api://AzureADTokenExchangeChina",
                    "https://sts.chinacloudapi.cn/", authority_aliases=("login.chinacloudapi.cn",)),
+        CloudNames("AirGapped", "login.cloud.example", "vault.cloud.example", "managedhsm.cloud.example",
+                   "api://CloudExampleTokenExchange", "https://sts.cloud.example/"),
     ]
 
 

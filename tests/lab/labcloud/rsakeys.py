@@ -54,5 +54,13 @@ def private_pem(key):
                              serialization.NoEncryption())
 
 
+class AesKey:
+    """A symmetric key: nothing of it is public."""
+
+    def __init__(self, bits):
+        self.key_size = bits
+        self.secret = os.urandom(bits // 8)
+
+
 def elliptic():
     return ec.generate_private_key(ec.SECP256R1())

@@ -4,23 +4,23 @@
 from . import keyverbs, verbs
 
 
-def provider(cloud, cloud_name=None):
+def provider(cloud, cloud_name=None, name="provider", app_name="luks-cmk", identity_name="vm-disks"):
     """The provider's side: tenant, multi-tenant application, managed identity, trust between the two."""
-    tenant = verbs.tenant_create(cloud, "provider", cloud_name)
-    app = verbs.app_create(cloud, "luks-cmk", "provider")
-    identity = verbs.identity_create(cloud, "vm-disks", "provider")
-    verbs.federation_add(cloud)
+    tenant = verbs.tenant_create(cloud, name, cloud_name)
+    app = verbs.app_create(cloud, app_name, name)
+    identity = verbs.identity_create(cloud, identity_name, name)
+    verbs.federation_add(cloud, app_name, identity_name)
     return {"tenant_id": tenant["tenant_id"], "client_id": app["client_id"],
             "identity_client_id": identity["client_id"], "identity_principal_id": identity["principal_id"]}
 
 
-def customer(cloud, name, kind="vault", size=2048, cloud_name=None):
+def customer(cloud, name, kind="vault", size=2048, cloud_name=None, kty="RSA", app=None):
     """The customer's side: tenant, consent, vault, key "disk", grant."""
     tenant = verbs.tenant_create(cloud, name, cloud_name)
-    principal = verbs.consent(cloud, name)
+    principal = verbs.consent(cloud, name, app)
     vault = keyverbs.vault_create(cloud, name, name, kind)
-    key = keyverbs.key_create(cloud, f"{name}/disk", size)
-    keyverbs.grant(cloud, name)
+    key = keyverbs.key_create(cloud, f"{name}/disk", size, kty)
+    keyverbs.grant(cloud, vault["url"].removeprefix("https://"), app=app)
     return {"tenant_id": tenant["tenant_id"], "principal_id": principal["principal_id"],
             "vault": vault["url"], "key": key["url"], "key_version": key["version"], "kid": key["kid"]}
 

@@ -3,6 +3,7 @@
 
 import inspect
 
+from . import gcp
 from .jwts import SigningKey
 from .metadata import assertion_claims
 from .model import App, FEDERATED_MAX, Federated, Identity, Issuer
@@ -112,6 +113,20 @@ def federation_remove(cloud, name: str = "lab", app: str = None):
 def issuer_create(cloud, url):
     """another OIDC issuer with a key of its own, for identity source "file\""""
     cloud.model.issuers[url] = Issuer(url, SigningKey(cloud.model.pool))
+
+
+@verb
+def google_attach(cloud, account: str = "104857600123456789012"):
+    """the machine is one of Google Cloud too, with this service account"""
+    if gcp.ISSUER not in cloud.model.issuers:
+        issuer_create(cloud, gcp.ISSUER)
+    cloud.model.google_account = account
+
+
+@verb
+def google_detach(cloud):
+    """the machine has no service account of Google Cloud"""
+    cloud.model.google_account = None
 
 
 @verb

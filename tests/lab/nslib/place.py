@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+ARC_FOLDER = "/var/opt/azcmagent/tokens"  # of Azure Arc's agent; fixed, as its address is
 SCRATCH = "/mnt"  # any folder that exists; covered for a moment
 
 
@@ -24,6 +25,7 @@ def overlay(stage):
         if stage:
             _stage(os.path.abspath(stage), name, upper)
         mount("-t", "overlay", "-o", f"lowerdir=/{name},upperdir={upper},workdir={work}", "lab", f"/{name}")
+    mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/var/opt")
     # The overlays hold their layers themselves.
     subprocess.run(["umount", SCRATCH], check=True)
     _names()

@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# dracut's module: adds what opening enrolled volumes needs, if the initrd opens any.
+# shellcheck disable=SC2154 # dracut's variables
+
+boot=@BOOT_DIR@
+
+fail() {
+	dfatal "luks-cmk: $*"
+	exit 1
+}
+
+warn() {
+	dwarn "luks-cmk: $*"
+}
+
+add_file() {
+	inst_simple "$1" || fail "$1 cannot be copied"
+}
+
+# shellcheck source=initramfs/contents
+. "$boot/contents"
+
+# The devices that this initrd opens; of an image for any machine, all of this one.
+volumes() {
+	local device options
+	if [[ ! $hostonly ]]; then
+		blkid -t TYPE=crypto_LUKS -o device
+		return
+	fi
+	for device in "${!host_fs_types[@]}"; do
+		[[ ${host_fs_types[$device]} != crypto_LUKS ]] || echo "$device"
+	done
+	[[ -e /etc/crypttab ]] || return 0
+	while read -r _ device _ options; do
+		[[ ,$options, != *,x-initrd.attach,* && ,$options, != *,force,* ]] || blkid -l -t "$device" -o device ||
+			echo "$device"
+	done </etc/crypttab
+}
+
+enrolled() {
+	local device
+	for device in $(volumes); do
+		if has_token "$device"; then return 0; fi
+	done
+	return 1
+}
+
+# luks_cmk=yes and no in a dracut.conf decide without looking, for images that are built where the volumes are not.
+check() {
+	case "${luks_cmk:-auto}" in
+	yes) return 0 ;;
+	no)
+		if enrolled; then warn "luks_cmk=no: nothing added, though a volume is enrolled"; fi
+		return 1
+		;;
+	auto) enrolled || return 255 ;;
+	*) fail "luks_cmk in dracut.conf is yes, no or auto" ;;
+	esac
+}
+
+# systemd's networkd needs no word on the kernel's command line. Who else is in the image, configures what the command
+# line says. Without systemd we bring our own network.
+depends() {
+	echo crypt
+	dracut_module_included systemd || return 0
+	if [[ -x $systemdutildir/systemd-networkd ]]; then echo systemd-networkd; else echo network; fi
+}
+
+installkernel() {
+	local module
+	for module in $(network_modules); do
+		# The drivers may be others' than this machine's.
+		hostonly='' instmods "$module"
+	done
+}
+
+# Not the plugin: the cryptsetup that takes a typed passphrase would ask it first, and the passphrase would wait
+# for a vault that does not answer.
+add_programs() {
+	local program
+	for program in "$cmk_tool" "$cmk_helper"; do
+		[[ -x $program ]] || fail "$program is missing; is luks-cmk installed completely?"
+		inst "$program" || fail "$program cannot be copied"
+	done
+	# Threads end through libgcc_s, which glibc loads only then.
+	inst_libdir_file 'libgcc_s.so*'
+	inst_multiple cat date flock ip mkdir modprobe readlink rm sed sleep tr udevadm
+}
+
+add_systemd() {
+	local unit
+	inst_simple "$boot/dracut/boot" /lib/luks-cmk/boot
+	inst_simple "$boot/dracut/network" /lib/luks-cmk/network
+	for unit in luks-cmk-boot.service systemd-cryptsetup@.service.d/luks-cmk.conf; do
+		inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
+	done
+	if dracut_module_included systemd-networkd; then
+		inst_simple "$boot/dracut/zz-luks-cmk.network" "$systemdnetwork/zz-luks-cmk.network"
+	fi
+	if dracut_module_included network-legacy; then : >"$initdir/lib/luks-cmk/legacy"; fi
+	# dracut's queue would give up while the vault is waited for.
+	inst_hook initqueue/timeout 01 "$boot/dracut/patience.sh"
+}
+
+# Without systemd the network is ours: no other of dracut's is bounded.
+add_plain() {
+	local file
+	[[ -x /usr/lib/klibc/bin/ipconfig ]] || fail "no DHCP client for an initrd without systemd; install klibc-utils"
+	inst_simple /usr/lib/klibc/bin/ipconfig /bin/ipconfig
+	for file in /lib/klibc-*.so; do inst_simple "$file"; done
+	inst_simple "$boot/initramfs-tools/network" /lib/luks-cmk/network
+	inst_hook initqueue/settled 01 "$boot/dracut/settled.sh"
+}
+
+install() {
+	add_programs
+	inst_simple "$boot/functions" /lib/luks-cmk/functions
+	inst_simple "$boot/network-up" /lib/luks-cmk/network-up
+	if dracut_module_included systemd; then add_systemd; else add_plain; fi
+	inst_hook pre-pivot 90 "$boot/dracut/end.sh"
+	add_configuration
+	add_roots "$initdir"
+}

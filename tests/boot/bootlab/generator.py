@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What makes the image, and how its boot looks on the console: the lab's second dimension beside the release."""
+
+OUT = "/run/initrd"
+EPOCH = ["env", "SOURCE_DATE_EPOCH=1700000000"]
+# Of the emulator: this machine, where images are made, has others.
+DRIVERS = "virtio_blk virtio_pci virtio_net dm_crypt xts ecb aesni_intel"
+# Quick to make, and to unpack.
+PACKER = "zstd -3 -q"
+
+
+class InitramfsTools:
+    name = "initramfs-tools"
+    packages = ("initramfs-tools", "cryptsetup-initramfs")
+    # Without these files the product is not installed, as far as the generator can see.
+    ours = ("usr/share/initramfs-tools/hooks/luks-cmk", "usr/share/initramfs-tools/scripts/*/luks-cmk",
+            "usr/share/initramfs-tools/scripts/*/cmk-luks")
+    settings = {"etc/initramfs-tools/conf.d/resume": "RESUME=none\n"}
+    begin = r"Running /scripts/local-top"
+    prompt = r"Please unlock disk root"
+    rooted = r"Running /scripts/local-bottom"
+    goes_on = r"Running /scripts/local-premount"
+    slack = 0
+    # What Debian's libcurl brings with it differs from release to release.
+    sizes = {"bookworm": 5e6, "trixie": 5.5e6, "testing": 5.5e6}
+
+    @staticmethod
+    def command(version):
+        return [*EPOCH, "mkinitramfs", "-o", OUT, version]
+
+    @staticmethod
+    def table(volumes):
+        """Files of an image that opens these: [(name, UUID)]."""
+        lines = "".join(f"{name} UUID={uuid} none luks,initramfs\n" for name, uuid in volumes)
+        return {"cryptroot/crypttab": (lines, 0o644)}
+
+
+class Dracut:
+    name = "dracut"
+    packages = ("dracut", "dracut-network", "procps")
+    ours = ("usr/lib/dracut/modules.d/*luks-cmk",)
+    settings = {}
+    begin = r"Starting .*luks-cmk-boot"
+    prompt = r"Please enter passphrase for disk"
+    # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
+    slack = 60
+    # With networkd and the kernel's network, which dracut puts into no image that does not need them.
+    sizes = {"bookworm": 6.5e6, "trixie": 7e6, "testing": 7e6}
+    rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
+    goes_on = rooted
+
+    @staticmethod
+    def command(version):
+        """For this machine alone, as Debian's users make it; its root is named because a chroot has none."""
+        return [*EPOCH, "dracut", "--force", "--reproducible", "--hostonly", "--no-hostonly-default-device",
+                "--add-device", "/dev/vda", "--add-drivers", DRIVERS, "--add", "lvm btrfs", "--compress", PACKER,
+                "--kver", version, OUT]
+
+    @staticmethod
+    def table(volumes):
+        lines = "".join(f"{name} /dev/disk/by-uuid/{uuid} none luks\n" for name, uuid in volumes)
+        words = " ".join(f"rd.luks.uuid=luks-{uuid}" for _, uuid in volumes)
+        return {"etc/crypttab": (lines, 0o644), "etc/cmdline.d/90crypt.conf": (words + "\n", 0o644)}
+
+
+class DracutPlain(Dracut):
+    """An initrd without systemd."""
+    name = "dracut-plain"
+    packages = (*Dracut.packages, "klibc-utils")
+    begin = r"luks-cmk: "
+    prompt = r"Enter passphrase for /dev/"
+    rooted = goes_on = r"LAB-ROOT"
+
+    @staticmethod
+    def command(version):
+        return [*Dracut.command(version), "--omit", "systemd systemd-initrd dracut-systemd systemd-networkd"]
+
+
+ALL = {generator.name: generator for generator in (InitramfsTools, Dracut, DracutPlain)}
