@@ -32,14 +32,17 @@ static const char *who(enum cmk_party party)
 }
 
 /* A template, as a reader sees it: placeholders in capitals; a bar would end a cell of a table. */
-static void put_text(struct buf *out, const char *template)
+static void put_text(struct buf *out, const char *template, bool arc)
 {
 	static const struct cause_names usual = { .service = "Azure's metadata service",
 						  .machine = "a virtual machine in Azure",
 						  .place = "the virtual machine" };
+	static const struct cause_names of_arc = { .service = "Azure Arc's agent",
+						   .machine = "a machine connected to Azure Arc",
+						   .place = "the machine in Azure Arc" };
 	char text[CAUSE_COMMAND_MAX];
 
-	(void)cause_expand(text, sizeof(text), template, &usual, false);
+	(void)cause_expand(text, sizeof(text), template, arc ? &of_arc : &usual, false);
 	for (const char *p = text; *p; p++)
 		buf_printf(out, *p == '|' ? "\\%c" : "%c", *p);
 }
@@ -58,14 +61,15 @@ static bool has_causes(enum cmk_code code)
 static void put_row(struct buf *out, const struct cause *cause)
 {
 	const char *command = cause->command;
+	bool arc = strncmp(cause->name, "arc:", 4) == 0;
 
 	buf_printf(out, "| `%s` | ", cause->name);
-	put_text(out, cause->meaning[0] ? cause->meaning : "what it says");
+	put_text(out, cause->meaning[0] ? cause->meaning : "what it says", arc);
 	buf_printf(out, " | %s | ", who(cause->party));
-	put_text(out, cause->next);
+	put_text(out, cause->next, arc);
 	if (command) {
 		buf_puts(out, ": `");
-		put_text(out, command);
+		put_text(out, command, arc);
 		buf_puts(out, "`");
 	}
 	buf_puts(out, " |\n");
@@ -79,7 +83,7 @@ static void put_facts(struct buf *out, enum cmk_code code)
 	buf_printf(out, "Who acts: %s.", who(cmk_code_party(code)));
 	if (cmk_code_command(code)) {
 		buf_puts(out, " What to run first:\n\n```\n");
-		put_text(out, cmk_code_command(code));
+		put_text(out, cmk_code_command(code), false);
 		buf_puts(out, "\n```");
 	}
 	buf_puts(out, "\n\n");

@@ -31,7 +31,10 @@ static const char *of_vault(const char *request, const struct cmk_err *err)
 	case CMK_POLICY:
 		return "key";
 	case CMK_KEY_OPERATION:
-		/* The vault tried, and this value is not of this key. */
+		/* The vault tried to, after the key's own words promised that it can. */
+		if (strcmp(request, "wrap") == 0)
+			return request;
+		/* So it did here, and this value is not of this key. */
 		return strcmp(err->cause, "BadParameter") == 0 ? "unwrap" : "algorithm";
 	default:
 		break;

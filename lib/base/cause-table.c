@@ -37,6 +37,35 @@
 	"curl -sS -H Metadata:true \"http://{host}/metadata/instance" \
 	"?api-version=2021-02-01\""
 
+#define SHOW_ARC "az connectedmachine show -g GROUP -n MACHINE --query identity"
+#define ASK_ARC	 "azcmagent show"
+#define SET_ACCOUNT \
+	"gcloud compute instances set-service-account INSTANCE --service-account ACCOUNT"
+#define ASK_GOOGLE \
+	"curl -sS -H Metadata-Flavor:Google \"http://{host}/computeMetadata/v1/instance/\""
+#define SHOW_PROGRAM "grep program /etc/luks-cmk/luks-cmk.conf"
+
+#define NO_IDENTITY	  "has no identity {identity} for this machine"
+#define ASSIGN_NEXT	  "assign it to {place}, or correct client_id in [identity]"
+#define OTHER_IDENTITY	  "answered for another identity than {identity}"
+#define ASSIGN_RIGHT	  "assign the right one to {place}"
+#define NOT_AZURE	  "is not {service}, or does not serve this machine"
+#define NOT_AZURE_NEXT	  "run this on {machine}, or choose another source in [identity]"
+#define NO_HEADER	  "did not see our Metadata header"
+#define NO_HEADER_NEXT	  "remove the proxy on the path to it"
+#define NO_REASON	  "refused the request without a reason"
+#define PROXY_NEXT	  "check for a proxy on the path to it"
+#define NO_TOKEN	  "gives no token now"
+#define NO_TOKEN_NEXT	  "try again, and check that this is {machine}"
+#define TOO_OFTEN	  "asks for fewer requests"
+#define TOO_OFTEN_NEXT	  "look for a program on this machine that asks it all the time"
+#define TOO_OFTEN_COMMAND "ss -tnp dst {host}"
+#define BY_PROXY	  "was asked through a proxy, it seems"
+#define BY_PROXY_NEXT	  "exempt that address from it"
+#define OUT_OF_ORDER	  "is out of order"
+#define NEVER_SHOULD	  "answered with a status that it never should"
+#define REFUSES		  "does not accept connections"
+
 #define POLICY	    "has an access policy that does not let the application do this"
 #define POLICY_NEXT "the customer adds get, wrapKey and unwrapKey for keys to it"
 #define POLICY_COMMAND                                           \
@@ -199,53 +228,91 @@ static const struct cause table[] = {
 	  "the key is of a type or size that cannot be used", "the customer creates another",
 	  "az keyvault key create --vault-name {vault} --name {key} --kty RSA --size 3072 --ops "
 	  "wrapKey unwrapKey" },
+	{ "key:unsuitable-hsm", CMK_KEY_OPERATION, CUSTOMER,
+	  "the key is of a type or size that cannot be used",
+	  "the customer creates an RSA key, or an AES key of 256 bits",
+	  "az keyvault key create --hsm-name {vault} --name {key} --kty oct-HSM --size 256 --ops "
+	  "wrapKey unwrapKey" },
 	{ "key:expired", CMK_POLICY, CUSTOMER,
 	  "the key has expired, and this machine's configuration says expired_keys = refuse",
 	  "the customer extends the key's expiry, or rotates it", EXTEND_COMMAND },
 
 	/* The metadata service; follows "the metadata service at ADDRESS ". */
-	{ "imds:identity-not-found", CMK_IDENTITY, PROVIDER,
-	  "has no identity {identity} for this machine",
-	  "assign it to {place}, or correct client_id in [identity]", NULL },
-	{ "imds:other-identity", CMK_IDENTITY, PROVIDER,
-	  "answered for another identity than {identity}", "assign the right one to {place}",
-	  NULL },
-	{ "imds:not-azure", CMK_IDENTITY, MACHINE,
-	  "is not {service}, or does not serve this machine",
-	  "run this on {machine}, or choose another source in [identity]", ASK_IMDS },
+	{ "imds:identity-not-found", CMK_IDENTITY, PROVIDER, NO_IDENTITY, ASSIGN_NEXT, NULL },
+	{ "imds:other-identity", CMK_IDENTITY, PROVIDER, OTHER_IDENTITY, ASSIGN_RIGHT, NULL },
+	{ "imds:not-azure", CMK_IDENTITY, MACHINE, NOT_AZURE, NOT_AZURE_NEXT, ASK_IMDS },
 	{ "imds:invalid_resource", CMK_CONFIG, MACHINE, "knows no audience '{audience}'",
 	  "correct audience in the [cloud] section of luks-cmk.conf", NULL },
-	{ "imds:no-header", CMK_PROTOCOL, MACHINE, "did not see our Metadata header",
-	  "remove the proxy on the path to it", ASK_IMDS },
-	{ "imds:no-reason", CMK_PROTOCOL, MACHINE, "refused the request without a reason",
-	  "check for a proxy on the path to it", ASK_IMDS },
-	{ "imds:404", CMK_SERVICE_DOWN, MACHINE, "gives no token now",
-	  "try again, and check that this is {machine}", ASK_IMDS },
+	{ "imds:no-header", CMK_PROTOCOL, MACHINE, NO_HEADER, NO_HEADER_NEXT, ASK_IMDS },
+	{ "imds:no-reason", CMK_PROTOCOL, MACHINE, NO_REASON, PROXY_NEXT, ASK_IMDS },
+	{ "imds:404", CMK_SERVICE_DOWN, MACHINE, NO_TOKEN, NO_TOKEN_NEXT, ASK_IMDS },
 	{ "imds:410", CMK_SERVICE_DOWN, NOBODY, "is being updated", "it is back within 70 seconds",
 	  NULL },
-	{ "imds:429", CMK_THROTTLED, MACHINE, "asks for fewer requests",
-	  "look for a program on this machine that asks it all the time", "ss -tnp dst {host}" },
-	{ "imds:502", CMK_SERVICE_DOWN, MACHINE, "was asked through a proxy, it seems",
-	  "exempt that address from it", ASK_IMDS },
-	{ "imds:5xx", CMK_SERVICE_DOWN, NOBODY, "is out of order", AGAIN, NULL },
-	{ "imds:other", CMK_PROTOCOL, MACHINE, "answered with a status that it never should",
-	  "check for a proxy on the path to it", ASK_IMDS },
+	{ "imds:429", CMK_THROTTLED, MACHINE, TOO_OFTEN, TOO_OFTEN_NEXT, TOO_OFTEN_COMMAND },
+	{ "imds:502", CMK_SERVICE_DOWN, MACHINE, BY_PROXY, BY_PROXY_NEXT, ASK_IMDS },
+	{ "imds:5xx", CMK_SERVICE_DOWN, NOBODY, OUT_OF_ORDER, AGAIN, NULL },
+	{ "imds:other", CMK_PROTOCOL, MACHINE, NEVER_SHOULD, PROXY_NEXT, ASK_IMDS },
+	{ "imds:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
+	  "check that this is a virtual machine in Azure, and that nothing blocks the address",
+	  ASK_IMDS },
+
+	/* Azure Arc's agent: the same protocol, so what has no row here is in the rows above. */
+	{ "arc:identity-not-found", CMK_IDENTITY, PROVIDER, NO_IDENTITY, ASSIGN_NEXT, SHOW_ARC },
+	{ "arc:other-identity", CMK_IDENTITY, PROVIDER, OTHER_IDENTITY, ASSIGN_RIGHT, SHOW_ARC },
+	{ "arc:no-echo", CMK_IDENTITY, MACHINE,
+	  "does not say that its answer is for identity {identity}, so it may be for another",
+	  "update it, or remove client_id from [identity]", "azcmagent version" },
+	{ "arc:not-azure", CMK_IDENTITY, MACHINE, NOT_AZURE, NOT_AZURE_NEXT, ASK_ARC },
+	{ "arc:no-header", CMK_PROTOCOL, MACHINE, NO_HEADER, NO_HEADER_NEXT, ASK_ARC },
+	{ "arc:no-reason", CMK_PROTOCOL, MACHINE, NO_REASON, PROXY_NEXT, ASK_ARC },
+	{ "arc:404", CMK_SERVICE_DOWN, MACHINE, NO_TOKEN, NO_TOKEN_NEXT, ASK_ARC },
+	{ "arc:502", CMK_SERVICE_DOWN, MACHINE, BY_PROXY, BY_PROXY_NEXT, ASK_ARC },
+	{ "arc:other", CMK_PROTOCOL, MACHINE, NEVER_SHOULD, PROXY_NEXT, ASK_ARC },
+	{ "arc:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
+	  "check that the agent is installed and runs", ASK_ARC },
+	/* What is found here of it. */
+	{ "arc:agent", CMK_IDENTITY, MACHINE, "the agent is not there, or not what it should be",
+	  "install the agent, connect the machine, and ask as root", ASK_ARC },
+
+	/* Google's metadata server; follows "Google's metadata server at ADDRESS ". */
+	{ "gcp:404", CMK_IDENTITY, PROVIDER, "knows no service account of this machine",
+	  "attach one to the instance", SET_ACCOUNT },
+	{ "gcp:403", CMK_IDENTITY, PROVIDER, "does not let this machine have an identity",
+	  "check the instance's service account", SET_ACCOUNT },
+	{ "gcp:400", CMK_CONFIG, MACHINE, "refuses the audience '{audience}'",
+	  "correct audience in the [cloud] section of luks-cmk.conf", NULL },
+	{ "gcp:429", CMK_THROTTLED, MACHINE, TOO_OFTEN, TOO_OFTEN_NEXT, TOO_OFTEN_COMMAND },
+	{ "gcp:5xx", CMK_SERVICE_DOWN, NOBODY, OUT_OF_ORDER, AGAIN, NULL },
+	{ "gcp:other", CMK_PROTOCOL, MACHINE, NEVER_SHOULD, PROXY_NEXT, ASK_GOOGLE },
+	{ "gcp:not-google", CMK_IDENTITY, MACHINE, "is not Google's metadata server",
+	  "run this on a virtual machine of Google Cloud, or choose another source in [identity]",
+	  ASK_GOOGLE },
+	{ "gcp:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
+	  "check that this is a virtual machine of Google Cloud, and that nothing blocks the "
+	  "address",
+	  ASK_GOOGLE },
 
 	/* Other sources of an identity: what is wrong on this machine. */
 	{ "identity:file", CMK_IDENTITY, MACHINE, "the file that holds the identity cannot be used",
 	  "check that the program runs that writes it", "grep file /etc/luks-cmk/luks-cmk.conf" },
+	{ "identity:program", CMK_IDENTITY, MACHINE,
+	  "the program that tells the identity failed, or printed no JWT",
+	  "run it by hand as the helper's user", SHOW_PROGRAM },
+	{ "identity:program-slow", CMK_TIMEOUT, MACHINE,
+	  "the program that tells the identity did not end in time",
+	  "run it by hand, and check what it waits for", SHOW_PROGRAM },
+	{ "identity:program-later", CMK_SERVICE_DOWN, MACHINE,
+	  "the program that tells the identity says that it cannot now",
+	  "try again, and check what it asks", SHOW_PROGRAM },
 	{ "identity:source", CMK_IDENTITY, MACHINE, "this luks-cmk knows no such source",
 	  "set source in [identity] of luks-cmk.conf, or update luks-cmk",
 	  "sudoedit /etc/luks-cmk/luks-cmk.conf" },
 
 	/* The network between; follows who was to be reached, or the name of the proxy. */
-	{ "net:refused-plain", CMK_SERVICE_DOWN, MACHINE, "does not accept connections",
-	  "check that this is a virtual machine in Azure, and that nothing blocks the address",
-	  ASK_IMDS },
-	{ "net:refused", CMK_SERVICE_DOWN, MACHINE, "does not accept connections",
+	{ "net:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
 	  "check that nothing on the path blocks them, and try again",
 	  "curl -v --max-time 10 https://{host}/" },
-	{ "proxy:refused", CMK_SERVICE_DOWN, MACHINE, "does not accept connections",
+	{ "proxy:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
 	  "check the proxy setting in luks-cmk.conf, and the proxy",
 	  "sudoedit /etc/luks-cmk/luks-cmk.conf" },
 	{ "proxy:5xx", CMK_SERVICE_DOWN, MACHINE, "cannot connect to {host}",

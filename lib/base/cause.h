@@ -17,7 +17,7 @@
 struct cause {
 	/*
 	 * The service's own code; with a prefix where it has none that stands alone: "entra:" an OAuth
-	 * error, "vault:" and "imds:" an HTTP status or what the text says, "proxy:".
+	 * error, "vault:", "imds:", "arc:" and "gcp:" an HTTP status or what the text says, "proxy:".
 	 */
 	const char *name;
 	enum cmk_code code;

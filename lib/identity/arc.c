@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cause.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "identity/metadata.h"
@@ -27,6 +28,8 @@ static const struct metadata_service service = {
 	.what = "Azure Arc's agent",
 	.machine = "a machine connected to Azure Arc",
 	.assign_to = "the machine in Azure Arc",
+	.causes = "arc:",
+	.refused = "arc:refused",
 	.api_version = "2020-06-01",
 	.must_echo = true,
 };
@@ -35,14 +38,10 @@ static const struct metadata_service service = {
  * The file's name comes from a network, when the sandbox is closed. The folder is the agent's by
  * convention, and nobody else's: no other one is ever looked into, whatever the answer says.
  */
-static int arc_prepare(struct identity *identity, struct cmk_err *err)
+static int open_folder(struct identity *identity, struct cmk_err *err)
 {
 	struct stat status;
 
-	(void)text_copy(identity->address, sizeof(identity->address), ADDRESS);
-	int r = metadata_check(identity, err);
-	if (r < 0)
-		return r;
 	_cleanup_close_ int folder = open(FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0 || fstat(folder, &status) < 0)
 		return cmk_err_errno(err, CMK_IDENTITY, errno,
@@ -57,6 +56,21 @@ static int arc_prepare(struct identity *identity, struct cmk_err *err)
 			       FOLDER);
 	identity->folder = TAKE_FD(folder);
 	return 0;
+}
+
+/* Passes the result on: what is wrong with the agent is this machine's to repair. */
+static int of_agent(int r, struct cmk_err *err)
+{
+	if (r < 0)
+		cause_set(err, "arc:agent");
+	return r;
+}
+
+static int arc_prepare(struct identity *identity, struct cmk_err *err)
+{
+	(void)text_copy(identity->address, sizeof(identity->address), ADDRESS);
+	int r = metadata_check(identity, err);
+	return r < 0 ? r : of_agent(open_folder(identity, err), err);
 }
 
 /* Second time:	Authorization: Basic CONTENT-OF-THE-FILE */
@@ -127,12 +141,13 @@ static int arc_reply(struct identity *identity, const struct http_reply *reply, 
 		return metadata_reply(identity, &service, reply, jwt, err);
 	const char *name = challenge_file(reply->kept);
 	if (!name)
-		return cmk_err(
-			err, CMK_IDENTITY,
-			"what answers at %s is not Azure Arc's agent: its challenge '%.200s' "
-			"names no key in %s; check that the agent runs",
-			reply->host, reply->kept, FOLDER);
-	int r = read_key(identity, name, err);
+		return of_agent(
+			cmk_err(err, CMK_IDENTITY,
+				"what answers at %s is not Azure Arc's agent: its challenge "
+				"'%.200s' names no key in %s; check that the agent runs",
+				reply->host, reply->kept, FOLDER),
+			err);
+	int r = of_agent(read_key(identity, name, err), err);
 	return r < 0 ? r : 1;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cause.h"
 #include "base/drop.h"
 #include "base/io.h"
 #include "identity/identity.h"
@@ -303,6 +304,17 @@ static int run_until_it_can(struct identity *identity, struct cmk_err *err)
 	}
 }
 
+/* What is wrong with the program, or what it asks, is this machine's to put right. */
+static void set_cause(struct cmk_err *err)
+{
+	if (err && err->code == CMK_IDENTITY)
+		cause_set(err, "identity:program");
+	else if (err && err->code == CMK_TIMEOUT)
+		cause_set(err, "identity:program-slow");
+	else if (err && err->code == CMK_SERVICE_DOWN)
+		cause_set(err, "identity:program-later");
+}
+
 static int exec_prepare(struct identity *identity, struct cmk_err *err)
 {
 	if (identity->path[0] != '/')
@@ -314,6 +326,8 @@ static int exec_prepare(struct identity *identity, struct cmk_err *err)
 		r = run_until_it_can(identity, err);
 	if (r == 0 && !identity_trim_jwt(&identity->held))
 		r = cmk_err(err, CMK_IDENTITY, "%s printed no JWT; correct it", identity->path);
+	if (r < 0)
+		set_cause(err);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cause.h"
 #include "base/text.h"
 #include "identity/identity.h"
 
@@ -48,6 +49,7 @@ static int gcp_request(struct identity *identity, struct http_request *ret, stru
 	ret->method = HTTP_GET;
 	ret->plain = true;
 	ret->who = WHO;
+	ret->refused = "gcp:refused";
 	ret->keep_header = FLAVOR;
 	(void)snprintf(ret->url, sizeof(ret->url), "http://%s" PATH "?%s", identity->address,
 		       (const char *)query.data);
@@ -55,52 +57,50 @@ static int gcp_request(struct identity *identity, struct http_request *ret, stru
 }
 
 /* https://cloud.google.com/compute/docs/metadata/troubleshooting-metadata-server */
-static int refused(const struct identity *identity, const struct http_reply *reply,
-		   struct cmk_err *err)
+static const char *name_of(const struct http_reply *reply)
 {
-	if (reply->status == 404)
-		return cmk_err(err, CMK_IDENTITY,
-			       WHO " at %s knows no service account of this machine; attach one to "
-				   "the instance",
-			       reply->host);
-	if (reply->status == 403)
-		return cmk_err(err, CMK_IDENTITY,
-			       WHO " at %s does not let this machine have an identity; check the "
-				   "instance's service account",
-			       reply->host);
-	if (reply->status == 400)
-		return cmk_err(err, CMK_CONFIG,
-			       WHO " at %s refuses the audience '%s'; correct audience in the "
-				   "[cloud] section of luks-cmk.conf",
-			       reply->host, identity->audience);
-	if (reply->status == 429)
-		return cmk_err(err, CMK_THROTTLED,
-			       WHO " at %s asks for fewer requests; look for a program on this "
-				   "machine that asks it all the time",
-			       reply->host);
-	if (reply->status == 408 || reply->status >= 500)
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       WHO " at %s is out of order (HTTP %ld); try again", reply->host,
-			       reply->status);
-	return cmk_err(err, CMK_PROTOCOL,
-		       WHO
-		       " at %s answered with HTTP %ld, which it never should; check for a proxy "
-		       "on the path to it",
-		       reply->host, reply->status);
+	/* Google's server says so in every answer; Azure's, at the same address, does not. */
+	if (reply->status < 500 && strcmp(reply->kept, "Google") != 0)
+		return "gcp:not-google";
+	switch (reply->status) {
+	case 400:
+		return "gcp:400";
+	case 403:
+		return "gcp:403";
+	case 404:
+		return "gcp:404";
+	case 408:
+		return "gcp:5xx";
+	case 429:
+		return "gcp:429";
+	default:
+		return reply->status >= 500 ? "gcp:5xx" : "gcp:other";
+	}
+}
+
+/* "WHO at ADDRESS MEANING; NEXT (HTTP 404)" */
+static int refused(const struct identity *identity, const struct http_reply *reply,
+		   const struct cause *cause, struct cmk_err *err)
+{
+	const struct cause_names names = { .audience = identity->audience };
+	char meaning[CMK_ERR_TEXT_MAX / 2];
+	bool other = strcmp(cause->name, "gcp:not-google") == 0;
+
+	(void)cause_expand(meaning, sizeof(meaning), cause->meaning, &names, false);
+	int r = cmk_err(err, cause->code, "%s at %s %s; %s (HTTP %ld)",
+			other ? "what answers" : WHO, reply->host, meaning, cause->next,
+			reply->status);
+	cause_set(err, cause->name);
+	return r;
 }
 
 static int gcp_reply(struct identity *identity, const struct http_reply *reply, struct secret *jwt,
 		     struct cmk_err *err)
 {
-	/* Google's server says so in every answer; Azure's, at the same address, does not. */
-	if (reply->status < 500 && strcmp(reply->kept, "Google") != 0)
-		return cmk_err(err, CMK_IDENTITY,
-			       "what answers at %s is not " WHO
-			       " (HTTP %ld); run this on a virtual "
-			       "machine of Google Cloud, or choose another source in [identity]",
-			       reply->host, reply->status);
-	if (reply->status != 200)
-		return refused(identity, reply, err);
+	const struct cause *cause = cause_find(name_of(reply));
+
+	if (cause && (reply->status != 200 || strcmp(cause->name, "gcp:not-google") == 0))
+		return refused(identity, reply, cause, err);
 	if (reply->body.len > IDENTITY_JWT_MAX || !identity_is_jwt(&reply->body))
 		return cmk_err(err, CMK_PROTOCOL,
 			       WHO " at %s gave a token that is no JWT; check for something on the "

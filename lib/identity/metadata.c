@@ -65,6 +65,7 @@ int metadata_request(const struct identity *identity, const struct metadata_serv
 	ret->method = HTTP_GET;
 	ret->plain = true;
 	ret->who = service->who;
+	ret->refused = service->refused;
 	(void)snprintf(ret->url, sizeof(ret->url), "http://%s/metadata/identity/oauth2/token?%s",
 		       identity->address, (const char *)query.data);
 	return 1;
@@ -98,33 +99,46 @@ static const char *name_of(long status, const struct problem *problem)
 	switch (status) {
 	case 400:
 		if (!problem->error[0])
-			return "imds:no-reason";
+			return "no-reason";
 		if (strcmp(problem->error, "invalid_resource") == 0)
-			return "imds:invalid_resource";
-		return strstr(problem->description, "metadata header") ? "imds:no-header"
-								       : "imds:identity-not-found";
+			return "invalid_resource";
+		return strstr(problem->description, "metadata header") ? "no-header"
+								       : "identity-not-found";
 	case 401:
 	case 403:
-		return "imds:not-azure";
+		return "not-azure";
 	case 404:
 	case 408:
-		return "imds:404";
+		return "404";
 	case 410:
-		return "imds:410";
+		return "410";
 	case 429:
-		return "imds:429";
+		return "429";
 	case 502:
 	case 504:
-		return "imds:502";
+		return "502";
 	default:
-		return status >= 500 ? "imds:5xx" : "imds:other";
+		return status >= 500 ? "5xx" : "other";
 	}
 }
 
-/* The name of a cause, and the service's own words. */
+/* The name of a cause, without what begins it, and the service's own words. */
 struct saying {
 	const char *name, *said;
 };
+
+/* The service's own row; what has none means the same as of a virtual machine's. */
+static const struct cause *find(const struct metadata_service *service, const char *name)
+{
+	char full[CMK_CAUSE_MAX];
+
+	(void)snprintf(full, sizeof(full), "%s%s", service->causes, name);
+	const struct cause *cause = cause_find(full);
+	if (cause)
+		return cause;
+	(void)snprintf(full, sizeof(full), "imds:%s", name);
+	return cause_find(full);
+}
 
 /* "the metadata service at ADDRESS MEANING; NEXT (HTTP 400: what it said)" */
 static int say(const struct identity *identity, const struct metadata_service *service,
@@ -138,7 +152,7 @@ static int say(const struct identity *identity, const struct metadata_service *s
 		.machine = service->machine,
 		.place = service->assign_to,
 	};
-	const struct cause *cause = cause_find(saying->name);
+	const struct cause *cause = find(service, saying->name);
 	char meaning[CMK_ERR_TEXT_MAX / 2], next[CMK_ERR_TEXT_MAX / 2];
 
 	if (!cause)
@@ -148,7 +162,7 @@ static int say(const struct identity *identity, const struct metadata_service *s
 	(void)cause_expand(next, sizeof(next), cause->next, &names, false);
 	int r = cmk_err(err, cause->code, "%s at %s %s; %s (HTTP %ld%s%.200s)", service->who,
 			reply->host, meaning, next, reply->status, said[0] ? ": " : "", said);
-	cause_set(err, saying->name);
+	cause_set(err, cause->name);
 	return r;
 }
 
@@ -171,12 +185,7 @@ static int check_echo(const struct identity *identity, const struct metadata_ser
 	if (!identity->client_id[0] || strcasecmp(client_id, identity->client_id) == 0 ||
 	    (!client_id[0] && !service->must_echo))
 		return 0;
-	if (!client_id[0])
-		return cmk_err(err, CMK_IDENTITY,
-			       "%s at %s does not say that its answer is for identity %s, so it "
-			       "may be for another; update it, or remove client_id from [identity]",
-			       service->who, reply->host, identity->client_id);
-	const struct saying saying = { "imds:other-identity", client_id };
+	const struct saying saying = { client_id[0] ? "other-identity" : "no-echo", client_id };
 	return say(identity, service, reply, &saying, err);
 }
 

@@ -117,7 +117,7 @@ static int connect_error(const struct http_call *call, struct cmk_err *err)
 			       who, why);
 	if (proxy)
 		return by_cause(call, "proxy:refused", who, why, err);
-	return by_cause(call, call->plain ? "net:refused-plain" : "net:refused", who, why, err);
+	return by_cause(call, call->refused ? call->refused : "net:refused", who, why, err);
 }
 
 /* What a timer of libcurl says was done, in microseconds; the first that is missing is where it hangs. */

@@ -43,6 +43,8 @@ int azure_cannot_build(const struct vault_target *target, int errnum, struct cmk
 
 /* azure-key.c: NULL for a type of key that cannot be used. */
 const struct azure_kind *azure_kind_find(const char *kty);
+/* Fills err's cause and passes r on: no version of this key would do, and which would depends on the vault. */
+int azure_unsuitable(const struct vault_target *target, int r, struct cmk_err *err);
 
 /* azure-key.c, azure-wrap.c: see struct vault_ops. */
 int azure_describe_reply(const struct vault_target *target, const struct http_reply *reply,

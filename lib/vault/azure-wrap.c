@@ -159,7 +159,10 @@ int azure_wrap(struct vault_target *target, const struct vault_key *key,
 	struct token_wrapping wrapping = target->wrapping;
 
 	if (!kind)
-		return cmk_err(err, CMK_KEY_OPERATION, "a key of type %s cannot wrap", key->kty);
+		return azure_unsuitable(target,
+					cmk_err(err, CMK_KEY_OPERATION,
+						"a key of type %s cannot wrap", key->kty),
+					err);
 	int r = check_usable(key, kind->symmetric, err);
 	if (r < 0)
 		return r;
@@ -259,10 +262,13 @@ int azure_wrap_reply(struct vault_target *target, const struct http_reply *reply
 	message_note_id(reply, err);
 	/* The key's size is not among its attributes in this version of the API. */
 	if (reply->status == 400)
-		return cmk_err(err, CMK_KEY_OPERATION,
-			       "%s cannot wrap by %s with key %s; the customer uses an AES key of "
-			       "256 bits",
-			       target->host, target->wrapping.alg, target->wrapping.key);
+		return azure_unsuitable(target,
+					cmk_err(err, CMK_KEY_OPERATION,
+						"%s cannot wrap by %s with key %s; the customer "
+						"uses an AES key of 256 bits",
+						target->host, target->wrapping.alg,
+						target->wrapping.key),
+					err);
 	if (reply->status != 200)
 		return azure_refused(target, reply, AZURE_WRAP, err);
 	int r = read_wrapped(target, reply, &wrapped, err);

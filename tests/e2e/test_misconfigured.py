@@ -13,6 +13,7 @@ import luks2
 import pytest
 from machine import GUID, HELPER, ROOT
 from test_errors import CLASS, EXIT, other_helper
+from test_identity import PROGRAM
 from test_robustness import proxy
 
 OTHER_ID = "12345678-1234-1234-1234-123456789abc"
@@ -221,6 +222,54 @@ def foreign_identity(machine, _):
     machine.lab.identity_detach("foreign")
 
 
+# Azure Arc, Google Cloud, and a program
+
+def arc(name, step, code, acts, **how):
+    """On a machine that has the agent; how: what it answers instead, or nothing for no agent that listens."""
+    def provoke(machine, _):
+        machine.configure(provider=True, identity={"source": "arc"})
+        machine.lab.listen("arc", bool(how))
+        if how:
+            machine.lab.fault_add(service="arc", **how)
+        yield
+        machine.lab.listen("arc", True)
+    row(name, step, code, acts)(provoke)
+
+
+arc("arc-not-there", "identity", "service-down", "machine")
+arc("arc-impostor", "identity", "identity", "machine", kind="status", status=401,
+    headers={"WWW-Authenticate": "Basic realm=/etc/shadow"})
+arc("arc-other-identity", "identity", "identity", "provider", kind="wrong-identity")
+arc("arc-too-old", "identity", "identity", "machine", kind="set", members={"client_id": None})
+settings("google-without-account", "identity", "identity", "provider", identity={"source": "gcp"})
+
+
+@row("google-elsewhere", "identity", "identity", "machine")
+def elsewhere(machine, _):
+    machine.configure(provider=True, identity={"source": "gcp"})
+    machine.lab.fault_add("html", service="metadata")
+
+
+def program(name, step, code, acts, script, mode=0o755):
+    def provoke(machine, _):
+        path = machine.inside(PROGRAM)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\n{script}\n")
+        os.chmod(path, mode)
+        machine.configure(provider=True, identity={"source": "exec", "program": PROGRAM})
+        yield
+        os.unlink(path)
+    row(name, step, code, acts)(provoke)
+
+
+program("program-fails", "identity", "identity", "machine", "exit 3")
+program("program-prints-no-jwt", "identity", "identity", "machine", "echo '<html>'")
+program("program-cannot-now", "identity", "service-down", "machine", "exit 75")
+program("program-hangs", "identity", "timeout", "machine", "sleep 60")
+program("program-of-others", "configuration", "config", "machine", "exit 0", 0o777)
+
+
 def assertion(name, step, code, acts, known=True, trusted=True, **how):
     """From a file, of an issuer that is not Azure."""
     def provoke(machine, _):
@@ -323,6 +372,22 @@ def own_customer(name, step, code, acts, *verbs):
 own_customer("key-purged", "key", "key-gone", "customer", ("key_purge", True, {}))
 own_customer("key-type", "algorithm", "key-operation", "customer", ("key_create", True, {"kty": "EC"}))
 own_customer("vault-deleted", "dns", "dns", "machine", ("vault_delete", False, {}))
+
+
+def aes(name, step, code, acts, size=256, **how):
+    """Of a Managed HSM, with an AES key."""
+    def provoke(machine, _):
+        made = machine.new_customer(kind="hsm", kty="oct", size=size)
+        if how:
+            machine.lab.key_set(f"{made}/disk", **how)
+        machine.add_customer(made)
+        os.rename(os.path.join(machine.conf, f"customers.d/{made}.conf"),
+                  os.path.join(machine.conf, "customers.d/contoso.conf"))
+    row(name, step, code, acts)(provoke)
+
+
+aes("aes-too-short", "wrap", "key-operation", "customer", size=128)
+aes("aes-without-wrap", "algorithm", "key-operation", "customer", ops="unwrapKey")
 
 
 @row("key-expired-and-refused", "key", "policy", "customer", volume=True)

@@ -13,9 +13,10 @@
 #define VAULT	   "contoso.vault.azure.net"
 #define ENTRA	   "login.microsoftonline.com"
 #define METADATA   "169.254.169.254"
+#define AGENT	   "127.0.0.1:40342"
 #define CORRELATED "5ee4a9a0-8a55-4f2b-8d35-4e2f63a3b5b1"
 
-enum service { IMDS, SIGN_IN, KEY_VAULT, HSM };
+enum service { IMDS, ARC, GCP, SIGN_IN, KEY_VAULT, HSM };
 
 struct row {
 	enum service service;
@@ -33,6 +34,8 @@ struct row {
 
 #define METADATA_SAYS(error, text) \
 	IMDS, 400, "{\"error\":\"" error "\",\"error_description\":\"" text "\"}"
+#define ARC_SAYS(error, text) \
+	ARC, 400, "{\"error\":\"" error "\",\"error_description\":\"" text "\"}"
 #define SIGN_IN_SAYS(status, error, number)                                           \
 	SIGN_IN, status,                                                              \
 		"{\"error\":\"" error "\",\"error_description\":\"AADSTS" number      \
@@ -70,6 +73,33 @@ static const struct row rows[] = {
 	{ IMDS, 500, "", CMK_SERVICE_DOWN, NOBODY, "out of order" },
 	{ IMDS, 502, "", CMK_SERVICE_DOWN, MACHINE, "through a proxy" },
 	{ IMDS, 504, "", CMK_SERVICE_DOWN, MACHINE, "through a proxy" },
+	/* Azure Arc's agent; what has no row of its own is said by those of the metadata service. */
+	{ ARC_SAYS("invalid_request", "Identity not found"), CMK_IDENTITY, PROVIDER,
+	  "Azure Arc's agent at 127.0.0.1:40342 has no identity " IDENTITY },
+	{ ARC_SAYS("invalid_request", "Required metadata header not specified"), CMK_PROTOCOL,
+	  MACHINE, "did not see our Metadata header" },
+	{ ARC_SAYS("invalid_resource", "x"), CMK_CONFIG, MACHINE, "knows no audience" },
+	{ ARC, 200, "{\"access_token\":\"a.b.c\",\"client_id\":\"" CLIENT "\"}", CMK_IDENTITY,
+	  PROVIDER, "assign the right one to the machine in Azure Arc" },
+	{ ARC, 200, "{\"access_token\":\"a.b.c\"}", CMK_IDENTITY, MACHINE,
+	  "does not say that its answer is for identity " IDENTITY },
+	{ ARC, 400, "", CMK_PROTOCOL, MACHINE, "without a reason" },
+	{ ARC, 401, "", CMK_IDENTITY, MACHINE, "run this on a machine connected to Azure Arc" },
+	{ ARC, 404, "", CMK_SERVICE_DOWN, MACHINE, "this is a machine connected to Azure Arc" },
+	{ ARC, 429, "", CMK_THROTTLED, MACHINE, "asks it all the time" },
+	{ ARC, 500, "", CMK_SERVICE_DOWN, NOBODY, "Azure Arc's agent at" },
+	{ ARC, 502, "", CMK_SERVICE_DOWN, MACHINE, "through a proxy" },
+	{ ARC, 302, "", CMK_PROTOCOL, MACHINE, "never should" },
+	/* Google's metadata server */
+	{ GCP, 200, "a.b.c", CMK_IDENTITY, MACHINE, "is not Google's metadata server" },
+	{ GCP, 400, "Google", CMK_CONFIG, MACHINE, "audience 'api://AzureADTokenExchange'" },
+	{ GCP, 403, "Google", CMK_IDENTITY, PROVIDER, "service account" },
+	{ GCP, 404, "Google", CMK_IDENTITY, PROVIDER, "attach one to the instance (HTTP 404)" },
+	{ GCP, 404, "", CMK_IDENTITY, MACHINE, "what answers at 169.254.169.254 is not" },
+	{ GCP, 429, "Google", CMK_THROTTLED, MACHINE, "asks it all the time" },
+	{ GCP, 408, "Google", CMK_SERVICE_DOWN, NOBODY, "out of order" },
+	{ GCP, 503, "", CMK_SERVICE_DOWN, NOBODY, "out of order" },
+	{ GCP, 302, "Google", CMK_PROTOCOL, MACHINE, "never should" },
 	/* Entra */
 	{ SIGN_IN_SAYS(400, "unauthorized_client", "700016"), CMK_CONSENT, CUSTOMER, "consents" },
 	{ REFUSED("7000229"), CMK_CONSENT, CUSTOMER, "not consented" },
@@ -186,20 +216,25 @@ static void make_target(struct vault_target *target, bool hsm)
 
 static void answer(const struct row *row, struct cmk_err *err)
 {
-	static const char *const hosts[] = { METADATA, ENTRA, VAULT, VAULT };
+	static const char *const hosts[] = { METADATA, AGENT, METADATA, ENTRA, VAULT, VAULT };
+	static const struct identity_ops *const sources[] = { &identity_imds, &identity_arc,
+							      &identity_gcp };
 	struct vault_credential credential = { 0 };
 	_cleanup_secret_ struct secret out = { 0 };
 	_cleanup_http_reply_ struct http_reply reply;
 	struct vault_target target;
-	struct identity identity = { .ops = &identity_imds,
-				     .client_id = IDENTITY,
+	struct identity identity = { .client_id = IDENTITY,
+				     .answered = true,
 				     .audience = "api://AzureADTokenExchange" };
 
 	make_reply(&reply, hosts[row->service], row->status, row->body);
 	reply.date = 100;
+	/* What Google's server says it is, in a header. */
+	if (strcmp(row->body, "Google") == 0)
+		(void)snprintf(reply.kept, sizeof(reply.kept), "Google");
 	make_target(&target, row->service == HSM);
-	if (row->service == IMDS)
-		assert_true(identity.ops->reply(&identity, &reply, &out, err) < 0);
+	if (row->service <= GCP)
+		assert_true(sources[row->service]->reply(&identity, &reply, &out, err) < 0);
 	else if (row->service == SIGN_IN)
 		assert_true(entra_reply(&target, &reply, &credential, err) < 0);
 	else
@@ -223,7 +258,10 @@ static void test_answers(void **state)
 /* Each row of the table is met by an answer above, or is found by what is no answer. */
 static void test_all_are_met(void **state)
 {
-	static const char *const elsewhere[] = { "imds:other-identity", "imds:other", "Throttled" };
+	static const char *const elsewhere[] = {
+		"imds:other-identity", "imds:other",  "imds:refused", "arc:refused",
+		"arc:agent",	       "gcp:refused", "Throttled",
+	};
 	const struct cause *table;
 	size_t count = cause_table(&table), met = 0;
 

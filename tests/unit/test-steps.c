@@ -25,6 +25,8 @@ static void test_failed(void **state)
 		{ "key", CMK_KEY_OPERATION, "key:unsuitable", "algorithm" },
 		{ "key", CMK_THROTTLED, "", "vault" },
 		{ "key", CMK_PROTOCOL, "", "key" },
+		{ "wrap", CMK_KEY_OPERATION, "key:unsuitable-hsm", "wrap" },
+		{ "wrap", CMK_GRANT, "hsm:AccessDenied", "grant" },
 		{ "unwrap", CMK_KEY_DISABLED, "KeyDisabled", "key" },
 		{ "unwrap", CMK_GRANT, "ForbiddenByRbac", "grant" },
 		{ "unwrap", CMK_KEY_OPERATION, "KeyOperationForbidden", "algorithm" },

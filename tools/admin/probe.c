@@ -98,10 +98,13 @@ const struct probe_step *probe_failed_step(const struct probe_result *result)
 	return NULL;
 }
 
-/* Without a report the helper did not get as far as the network: which step that was, its code says. */
-static const char *early_step(enum cmk_code code)
+/* Without a report the helper did not get as far as the network: which step that was, its cause or code says. */
+static const char *early_step(const struct cmk_err *err)
 {
-	switch ((int)code) {
+	/* A program may be what took too long. */
+	if (text_starts(err->cause, "identity:"))
+		return "identity";
+	switch ((int)err->code) {
 	case CMK_HELPER:
 	case CMK_SANDBOX:
 	case CMK_SYSTEM:
@@ -120,7 +123,7 @@ static const char *early_step(enum cmk_code code)
 /* The first step is not the helper's to report: that it answers is its proof. */
 static void add_first_steps(struct probe_result *ret, bool reported, int64_t ms)
 {
-	const char *early = early_step(ret->err.code);
+	const char *early = early_step(&ret->err);
 
 	if (reported || strcmp(early, "configuration") != 0)
 		probe_add_step(ret, "configuration", "", reported ? 0 : ms, CMK_OK);
