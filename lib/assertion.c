@@ -3,16 +3,12 @@
 
 #include "lane.h"
 
-#include "base/text.h"
+#include "survey.h"
 
-void lane_note_step(struct lane_run *run, const char *name, const char *host,
-		    const struct http_call *call, enum cmk_code code)
+/* 0: it is there, and as survey_assertion() finds it; negative: err. */
+static int got(struct assertion *assertion, struct lane_run *run, struct cmk_err *err)
 {
-	if (run->steps_count == UNLOCK_STEPS_MAX)
-		return;
-	struct unlock_step *step = &run->steps[run->steps_count++];
-	*step = (struct unlock_step){ .name = name, .ms = http_call_ms(call), .code = code };
-	(void)text_copy(step->host, sizeof(step->host), host);
+	return survey_assertion(&assertion->identity, &assertion->jwt, run, err);
 }
 
 /* 0: no request was needed; 1: it is under way; negative: err. */
@@ -21,8 +17,12 @@ static int ask(struct assertion *assertion, struct lane_run *run, struct cmk_err
 	_cleanup_http_request_ struct http_request request = { 0 };
 	struct identity *identity = &assertion->identity;
 	int r = identity->ops->request(identity, &request, &assertion->jwt, err);
-	if (r <= 0)
+	if (r < 0)
 		return r;
+	if (r == 0) {
+		steps_note(&run->steps, "identity", identity->ops->name, 0, CMK_OK);
+		return got(assertion, run, err);
+	}
 	r = http_start(run->http, &request, run->deadline_ms, &assertion->call, err);
 	return r < 0 ? r : 1;
 }
@@ -42,12 +42,13 @@ int assertion_get(struct assertion *assertion, struct lane_run *run, int64_t *re
 	int r = http_call_result(assertion->call, &reply, err);
 	if (r == 0)
 		r = identity->ops->reply(identity, &reply, &assertion->jwt, err);
-	lane_note_step(run, "identity", identity->address, assertion->call,
-		       r < 0 && err ? err->code : CMK_OK);
+	survey_note(run, "identity", identity->address, assertion->call, r < 0 ? err : NULL);
 	*ret_retry_after = reply.retry_after_ms;
 	http_call_free(assertion->call);
 	assertion->call = NULL;
-	return r > 0 ? ask(assertion, run, err) : r;
+	if (r > 0)
+		return ask(assertion, run, err);
+	return r == 0 ? got(assertion, run, err) : r;
 }
 
 void assertion_done(struct assertion *assertion)

@@ -8,8 +8,10 @@
 #include <time.h>
 
 #include "backoff.h"
+#include "base/cause.h"
 #include "base/io.h"
 #include "format/payload.h"
+#include "survey.h"
 
 /* How often a lane looks whether another process has finished its sign-in. */
 #define LOCK_POLL_MS 15
@@ -34,6 +36,8 @@ static void drop_calls(struct lane *lane)
 
 static bool retry_may_help(const struct lane *lane, const struct lane_run *run)
 {
+	if (run->survey)
+		return false;
 	if (cmk_code_class(lane->err.code) == CMK_CLASS_UNREACHABLE)
 		return true;
 	/* Entra's nodes disagree for minutes about a new federated credential: at enrolment, ask again. */
@@ -112,7 +116,7 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 		fail(lane, run, r, -1);
 		return;
 	}
-	if (!run->fresh && cache_get(&lane->cache, &lane->credential) &&
+	if (!run->survey && cache_get(&lane->cache, &lane->credential) &&
 	    !secret_equal(&lane->credential.value, &lane->rejected)) {
 		cache_unlock(&lane->cache);
 		lane->state = run->describe ? LANE_DESCRIBE : LANE_UNWRAP;
@@ -178,8 +182,8 @@ static void step_sign_in(struct lane *lane, struct lane_run *run)
 		r = lane->target.ops->sign_in_reply(&lane->target, &reply, &lane->credential,
 						    &lane->err);
 	if (lane->call)
-		lane_note_step(run, "sign-in", lane->target.cloud->authority, lane->call,
-			       r < 0 ? lane->err.code : CMK_OK);
+		survey_note(run, "sign-in", lane->target.cloud->authority, lane->call,
+			    r < 0 ? &lane->err : NULL);
 	drop_call(&lane->call);
 	if (r < 0) {
 		fail(lane, run, r, reply.retry_after_ms);
@@ -227,11 +231,13 @@ static int check_expiry(struct lane *lane, const struct lane_run *run)
 	if (run->config->policy.expired_keys != CONFIG_EXPIRED_REFUSE || lane->key.expires == 0 ||
 	    lane->key.expires > time(NULL))
 		return 0;
-	return cmk_err(
+	int r = cmk_err(
 		&lane->err, CMK_POLICY,
 		"%s has expired, and this machine's configuration says expired_keys = refuse; the "
 		"customer extends the key's expiry, or rotates it",
 		lane->key.kid);
+	cause_set(&lane->err, "key:expired");
+	return r;
 }
 
 /* These take a reply: 0 and the next state, or negative and lane->err. */
@@ -299,8 +305,7 @@ static void step_vault(struct lane *lane, struct lane_run *run)
 	if (r == 0)
 		r = step->take(lane, run, &reply);
 	if (lane->call)
-		lane_note_step(run, step->name, lane->target.host, lane->call,
-			       r < 0 ? lane->err.code : CMK_OK);
+		survey_note_vault(lane, run, step->name, r < 0 ? &lane->err : NULL);
 	drop_call(&lane->call);
 	if (r < 0)
 		fail(lane, run, r, reply.retry_after_ms);

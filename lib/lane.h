@@ -12,18 +12,11 @@
 #include "base/secret.h"
 #include "cache.h"
 #include "format/header.h"
+#include "identity/claims.h"
 #include "identity/identity.h"
 #include "net/http.h"
+#include "steps.h"
 #include "vault/vault.h"
-
-/* One finished request, for `luks-cmk check`. */
-struct unlock_step {
-	const char *name; /* "identity", "sign-in", "key", "wrap", "unwrap" */
-	char host[CONFIG_HOST_MAX];
-	int64_t ms;
-	enum cmk_code code;
-};
-#define UNLOCK_STEPS_MAX 64
 
 /* What all lanes of one run share. */
 struct lane_run {
@@ -34,9 +27,14 @@ struct lane_run {
 	const struct secret *payload; /* wrap this first; NULL: unwrap what the token holds */
 	bool describe;		      /* read the key's attributes first */
 	bool describe_only;
-	bool fresh; /* sign in even if a token is kept: a check must notice what changed since */
-	struct unlock_step steps[UNLOCK_STEPS_MAX];
-	size_t steps_count;
+	/*
+	 * A check: signs in even if a token is kept, for it must notice what changed since; tries each step
+	 * once; and looks at what passes.
+	 */
+	bool survey;
+	struct steps steps;
+	struct claims claims; /* of the assertion, in a survey; empty before */
+	int64_t clock_ahead;  /* seconds that the services' clock is ahead of ours; 0: not known */
 };
 
 /* The machine's JWT for one audience, shared by all lanes of one cloud. */
@@ -85,8 +83,6 @@ int64_t lane_wake(const struct lane *lane);
 /* Whether it has met its first failure or its end: then the next wrapping need not wait any longer. */
 bool lane_troubled(const struct lane *lane);
 void lane_done(struct lane *lane);
-void lane_note_step(struct lane_run *run, const char *name, const char *host,
-		    const struct http_call *call, enum cmk_code code);
 
 /*
  * assertion.c: 0: the JWT is there; 1: not yet; negative: err. ret_retry_after is the service's wish, as in

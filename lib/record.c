@@ -56,6 +56,8 @@ void record_write(const char *rundir, const char *uuid, int token, const struct 
 		   cmk_code_name(err->code), (int64_t)time(NULL), io_now_ms());
 	if (err->request_id[0])
 		buf_printf(&text, "request=%s\n", err->request_id);
+	if (err->cause[0])
+		buf_printf(&text, "cause=%s\n", err->cause);
 	buf_printf(&text, "text=%s\n", err->text);
 	if (buf_error(&text) == 0)
 		(void)io_write_file(path, text.data, text.len, 0600);
@@ -89,6 +91,10 @@ static bool parse_line(const char *name, const char *value, struct record *recor
 		return parse_number(value, &record->boot_ms);
 	if (strcmp(name, "request") == 0)
 		return text_copy(record->err.request_id, sizeof(record->err.request_id), value);
+	if (strcmp(name, "cause") == 0) {
+		text_escape(record->err.cause, sizeof(record->err.cause), value);
+		return true;
+	}
 	if (strcmp(name, "text") == 0) {
 		text_escape(record->err.text, sizeof(record->err.text), value);
 		return true;

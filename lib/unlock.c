@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/text.h"
+#include "survey.h"
 
 struct unlock {
 	struct lane_run run;
@@ -89,9 +91,9 @@ int unlock_folder(const struct unlock *unlock)
 	return unlock->assertions_count > 0 ? unlock->assertions[0].identity.folder : 0;
 }
 
-void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool fresh)
+void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool survey)
 {
-	unlock->run.fresh = fresh;
+	unlock->run.survey = survey;
 	unlock->run.http = http;
 	unlock->run.deadline_ms = deadline_ms;
 }
@@ -150,6 +152,7 @@ static int all_failed(struct unlock *unlock, struct cmk_err *err)
 		const struct cmk_err *other = &unlock->lanes[first == unlock->lanes].err;
 		cmk_err(&error, first->err.code, "%s; another wrapping failed too: %s [%s]",
 			first->err.text, other->text, cmk_code_name(other->code));
+		(void)text_copy(error.cause, sizeof(error.cause), first->err.cause);
 	}
 	if (err)
 		*err = error;
@@ -226,10 +229,31 @@ const struct vault_key *unlock_key(const struct unlock *unlock)
 	return unlock->last && unlock->last->described ? &unlock->last->key : NULL;
 }
 
-size_t unlock_steps(const struct unlock *unlock, const struct unlock_step **ret)
+const struct steps *unlock_steps(const struct unlock *unlock)
 {
-	*ret = unlock->run.steps;
-	return unlock->run.steps_count;
+	return &unlock->run.steps;
+}
+
+int unlock_survey(struct unlock *unlock, struct cmk_err *err)
+{
+	return survey_hosts(&unlock->lanes[0], &unlock->run, err);
+}
+
+void unlock_findings(struct unlock *unlock, struct unlock_findings *ret)
+{
+	const struct lane *lane = unlock->last ? unlock->last : &unlock->lanes[0];
+	int64_t left = lane->credential.expires - (int64_t)time(NULL);
+
+	*ret = (struct unlock_findings){
+		.claims = unlock->run.claims,
+		.clock_ahead = unlock->run.clock_ahead,
+		.identity = lane->assertion->identity.client_id,
+		.exchange = lane->assertion->identity.audience,
+		.authority = lane->target.cloud->authority,
+	};
+	if (lane->credential.value.len > 0 && left > 0)
+		ret->token_seconds = left;
+	ret->lists_keys = lane->state == LANE_DONE && survey_lists_keys(lane, &unlock->run);
 }
 
 void unlock_free(struct unlock *unlock)

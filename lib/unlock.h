@@ -32,10 +32,12 @@ int unlock_prepare(struct unlock **ret, const struct config *config, const char 
 /* A folder whose files the identity's source reads on the way, open; 0: none. */
 int unlock_folder(const struct unlock *unlock);
 /*
- * Hands over the connections, made before the sandbox closed, and when to give up (io_now_ms()). fresh:
- * sign in even if an access token is kept.
+ * Hands over the connections, made before the sandbox closed, and when to give up (io_now_ms()). survey: see
+ * struct lane_run.
  */
-void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool fresh);
+void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool survey);
+/* In a survey, first: looks at the clock and at each host. The first wrapping's; see survey.h. */
+int unlock_survey(struct unlock *unlock, struct cmk_err *err);
 
 /*
  * One of these, once. request_id of err is set on success too.
@@ -53,7 +55,19 @@ int unlock_describe(struct unlock *unlock, struct cmk_err *err);
 
 /* The attributes read, or NULL; and the requests made so far, in the order in which they ended. */
 const struct vault_key *unlock_key(const struct unlock *unlock);
-size_t unlock_steps(const struct unlock *unlock, const struct unlock_step **ret);
+const struct steps *unlock_steps(const struct unlock *unlock);
+
+/* What a survey has found besides. */
+struct unlock_findings {
+	struct claims claims;  /* of the assertion; empty issuer: none was got */
+	int64_t clock_ahead;   /* seconds that the services' clock is ahead of ours */
+	int64_t token_seconds; /* that the access token lives; 0: none was got */
+	bool lists_keys;       /* the application may see every key of the vault, and needs one */
+	const char *identity;  /* client id that was asked for */
+	const char *exchange;  /* the audience that the cloud wants */
+	const char *authority; /* the cloud's sign-in service */
+};
+void unlock_findings(struct unlock *unlock, struct unlock_findings *ret);
 
 /* May wait as http_free() does. */
 void unlock_free(struct unlock *unlock);

@@ -16,82 +16,127 @@ struct code_info {
 	const char *name;
 	enum cmk_class class;
 	int errnum;
+	enum cmk_party party;
 	const char *hint;
+	const char *command; /* see cmk_code_command() */
 };
 
 static const struct code_info codes[CMK_CODE_COUNT] = {
-	[CMK_OK] = { "ok", CMK_CLASS_NONE, 0, "nothing to do" },
+	[CMK_OK] = { "ok", CMK_CLASS_NONE, 0, CMK_PARTY_NOBODY, "nothing to do", NULL },
 
-	[CMK_NO_NETWORK] = { "no-network", CMK_CLASS_UNREACHABLE, EHOSTUNREACH,
+	[CMK_NO_NETWORK] = { "no-network", CMK_CLASS_UNREACHABLE, EHOSTUNREACH, CMK_PARTY_MACHINE,
 			     "check that the network is up and lets this machine out, then try "
-			     "again" },
-	[CMK_DNS] = { "dns", CMK_CLASS_UNREACHABLE, EHOSTUNREACH,
-		      "check the name and this machine's resolver, then try again" },
-	[CMK_TLS] = { "tls", CMK_CLASS_UNREACHABLE, EHOSTUNREACH,
-		      "check for a proxy in between, the system's CA certificates and ca_file" },
-	[CMK_CLOCK] = { "clock", CMK_CLASS_UNREACHABLE, EHOSTUNREACH,
-			"set this machine's clock, then try again" },
-	[CMK_TIMEOUT] = { "timeout", CMK_CLASS_UNREACHABLE, ETIMEDOUT,
-			  "check the network, or raise timeout in luks-cmk.conf, then try again" },
-	[CMK_THROTTLED] = { "throttled", CMK_CLASS_UNREACHABLE, EHOSTUNREACH,
-			    "wait a minute, then try again" },
+			     "again",
+			     "ip route" },
+	[CMK_DNS] = { "dns", CMK_CLASS_UNREACHABLE, EHOSTUNREACH, CMK_PARTY_MACHINE,
+		      "check the name and this machine's resolver, then try again",
+		      "getent hosts {host}" },
+	[CMK_TLS] = { "tls", CMK_CLASS_UNREACHABLE, EHOSTUNREACH, CMK_PARTY_MACHINE,
+		      "check for a proxy in between, the system's CA certificates and ca_file",
+		      "openssl s_client -connect {host}:443 -servername {host} </dev/null" },
+	[CMK_CLOCK] = { "clock", CMK_CLASS_UNREACHABLE, EHOSTUNREACH, CMK_PARTY_MACHINE,
+			"set this machine's clock, then try again", "timedatectl" },
+	[CMK_TIMEOUT] = { "timeout", CMK_CLASS_UNREACHABLE, ETIMEDOUT, CMK_PARTY_MACHINE,
+			  "check the network, or raise timeout in luks-cmk.conf, then try again",
+			  "curl -sS -o /dev/null --max-time 10 https://{host}/" },
+	[CMK_THROTTLED] = { "throttled", CMK_CLASS_UNREACHABLE, EHOSTUNREACH, CMK_PARTY_NOBODY,
+			    "wait a minute, then try again", NULL },
 	[CMK_SERVICE_DOWN] = { "service-down", CMK_CLASS_UNREACHABLE, EHOSTUNREACH,
-			       "wait for the service to recover, then try again" },
+			       CMK_PARTY_NOBODY, "wait for the service to recover, then try again",
+			       NULL },
 
-	[CMK_CONSENT] = { "consent", CMK_CLASS_REFUSED, EACCES,
-			  "the customer must consent to the application in its tenant" },
+	[CMK_CONSENT] = { "consent", CMK_CLASS_REFUSED, EACCES, CMK_PARTY_CUSTOMER,
+			  "the customer must consent to the application in its tenant",
+			  "az ad sp create --id {application}" },
 	[CMK_PRINCIPAL_DISABLED] = { "principal-disabled", CMK_CLASS_REFUSED, EACCES,
-				     "the customer must enable the service principal again" },
-	[CMK_FEDERATION] = { "federation", CMK_CLASS_REFUSED, EACCES,
+				     CMK_PARTY_CUSTOMER,
+				     "the customer must enable the service principal again",
+				     "az ad sp update --id {application} --set "
+				     "accountEnabled=true" },
+	[CMK_FEDERATION] = { "federation", CMK_CLASS_REFUSED, EACCES, CMK_PARTY_PROVIDER,
 			     "compare issuer, subject and audience of the application's federated "
-			     "credential with this machine's identity" },
-	[CMK_GRANT] = { "grant", CMK_CLASS_REFUSED, EACCES,
+			     "credential with this machine's identity",
+			     "az ad app federated-credential create --id {application} "
+			     "--parameters "
+			     "'{\"name\":\"luks-cmk\",\"issuer\":\"{issuer}\",\"subject\":\"{"
+			     "subject}\",\"audiences\":[\"{audience}\"]}'" },
+	[CMK_GRANT] = { "grant", CMK_CLASS_REFUSED, EACCES, CMK_PARTY_CUSTOMER,
 			"the customer must grant the service principal the role Key Vault Crypto "
-			"Service Encryption User" },
-	[CMK_FIREWALL] = { "firewall", CMK_CLASS_REFUSED, EACCES,
+			"Service Encryption User",
+			"az role assignment create --role \"Key Vault Crypto Service Encryption "
+			"User\" --assignee-object-id \"$(az ad sp show --id {application} --query "
+			"id -o tsv)\" --assignee-principal-type ServicePrincipal --scope \"$(az "
+			"keyvault show -n {vault} --query id -o tsv)/keys/{key}\"" },
+	[CMK_FIREWALL] = { "firewall", CMK_CLASS_REFUSED, EACCES, CMK_PARTY_CUSTOMER,
 			   "the customer must let this machine's address through the vault's "
-			   "firewall" },
-	[CMK_KEY_DISABLED] = { "key-disabled", CMK_CLASS_REFUSED, EKEYREVOKED,
-			       "the customer must enable the key's version again" },
-	[CMK_KEY_GONE] = { "key-gone", CMK_CLASS_REFUSED, ENOKEY,
-			   "the customer must recover the deleted key or vault" },
+			   "firewall",
+			   "az keyvault network-rule add -n {vault} --ip-address ADDRESS" },
+	[CMK_KEY_DISABLED] = { "key-disabled", CMK_CLASS_REFUSED, EKEYREVOKED, CMK_PARTY_CUSTOMER,
+			       "the customer must enable the key's version again",
+			       "az keyvault key set-attributes --id {url} --enabled true" },
+	[CMK_KEY_GONE] = { "key-gone", CMK_CLASS_REFUSED, ENOKEY, CMK_PARTY_CUSTOMER,
+			   "the customer must recover the deleted key or vault",
+			   "az keyvault key recover --id https://{vault-host}/deletedkeys/{key}" },
 	[CMK_KEY_OPERATION] = { "key-operation", CMK_CLASS_REFUSED, EKEYREJECTED,
-				"the customer must permit wrapKey and unwrapKey for the key" },
+				CMK_PARTY_CUSTOMER,
+				"the customer must permit wrapKey and unwrapKey for the key",
+				"az keyvault key set-attributes --id {url} --ops wrapKey "
+				"unwrapKey" },
 
-	[CMK_IDENTITY] = { "identity", CMK_CLASS_SETUP, EINVAL,
+	[CMK_IDENTITY] = { "identity", CMK_CLASS_SETUP, EINVAL, CMK_PARTY_PROVIDER,
 			   "attach the identity to this machine, or correct [identity] in "
-			   "luks-cmk.conf" },
-	[CMK_TENANT] = { "tenant", CMK_CLASS_SETUP, EINVAL, "correct the customer's tenant_id" },
-	[CMK_CONFIG] = { "config", CMK_CLASS_SETUP, EINVAL, "correct the configuration" },
-	[CMK_POLICY] = { "policy", CMK_CLASS_SETUP, EPERM,
-			 "allow it under [policy] in luks-cmk.conf, if it is meant to be allowed" },
-	[CMK_TOKEN] = { "token", CMK_CLASS_SETUP, EBADMSG,
-			"restore the token from a header backup, or enrol the volume again" },
-	[CMK_PROTOCOL] = { "protocol", CMK_CLASS_SETUP, EPROTO,
-			   "check for a proxy in between, and for an update of luks-cmk" },
-	[CMK_SANDBOX] = { "sandbox", CMK_CLASS_SETUP, EOPNOTSUPP,
-			  "check that kernel and container allow what luks-cmk needs" },
-	[CMK_HELPER] = { "helper", CMK_CLASS_SETUP, EIO,
-			 "install luks-cmk again, all of one release" },
-	[CMK_SYSTEM] = { "system", CMK_CLASS_SETUP, EIO, "see the system's journal" },
+			   "luks-cmk.conf",
+			   "az vm identity assign -g GROUP -n VM --identities \"$(az identity list "
+			   "--query \"[?clientId=='{identity}'].id\" -o tsv)\"" },
+	[CMK_TENANT] = { "tenant", CMK_CLASS_SETUP, EINVAL, CMK_PARTY_MACHINE,
+			 "correct the customer's tenant_id", "luks-cmk customer show {customer}" },
+	[CMK_CONFIG] = { "config", CMK_CLASS_SETUP, EINVAL, CMK_PARTY_MACHINE,
+			 "correct the configuration", "sudoedit /etc/luks-cmk/luks-cmk.conf" },
+	[CMK_POLICY] = { "policy", CMK_CLASS_SETUP, EPERM, CMK_PARTY_MACHINE,
+			 "allow it under [policy] in luks-cmk.conf, if it is meant to be allowed",
+			 "sudoedit /etc/luks-cmk/luks-cmk.conf" },
+	[CMK_TOKEN] = { "token", CMK_CLASS_SETUP, EBADMSG, CMK_PARTY_MACHINE,
+			"restore the token from a header backup, or enrol the volume again",
+			"cryptsetup luksDump {device}" },
+	[CMK_PROTOCOL] = { "protocol", CMK_CLASS_SETUP, EPROTO, CMK_PARTY_MACHINE,
+			   "check for a proxy in between, and for an update of luks-cmk",
+			   "curl -v https://{host}/" },
+	[CMK_SANDBOX] = { "sandbox", CMK_CLASS_SETUP, EOPNOTSUPP, CMK_PARTY_MACHINE,
+			  "check that kernel and container allow what luks-cmk needs",
+			  "journalctl -b -k" },
+	[CMK_HELPER] = { "helper", CMK_CLASS_SETUP, EIO, CMK_PARTY_MACHINE,
+			 "install luks-cmk again, all of one release", "luks-cmk --version" },
+	[CMK_SYSTEM] = { "system", CMK_CLASS_SETUP, EIO, CMK_PARTY_MACHINE,
+			 "see the system's journal", "journalctl -b -p err" },
 
 	[CMK_HEADER_CHANGED] = { "header-changed", CMK_CLASS_HEADER, EKEYREJECTED,
-				 "find out who changed the header, and restore it from a backup" },
-	[CMK_NULL_CIPHER] = { "null-cipher", CMK_CLASS_HEADER, EKEYREJECTED,
-			      "find out who changed the header, and restore it from a backup" },
-	[CMK_KEYSLOT] = { "keyslot", CMK_CLASS_HEADER, EKEYREJECTED,
-			  "open it in another way, remove the enrolment and enrol it again" },
-	[CMK_DEVICE] = { "device", CMK_CLASS_HEADER, ENODEV,
-			 "check that it is a LUKS2 device that can be read" },
-	[CMK_PASSPHRASE] = { "passphrase", CMK_CLASS_HEADER, EKEYREJECTED,
-			     "try again with a passphrase or key file that opens the volume" },
+				 CMK_PARTY_MACHINE,
+				 "find out who changed the header, and restore it from a backup",
+				 "cryptsetup luksDump {device}" },
+	[CMK_NULL_CIPHER] = { "null-cipher", CMK_CLASS_HEADER, EKEYREJECTED, CMK_PARTY_MACHINE,
+			      "find out who changed the header, and restore it from a backup",
+			      "cryptsetup luksDump {device}" },
+	[CMK_KEYSLOT] = { "keyslot", CMK_CLASS_HEADER, EKEYREJECTED, CMK_PARTY_MACHINE,
+			  "open it in another way, remove the enrolment and enrol it again",
+			  "luks-cmk status {device}" },
+	[CMK_DEVICE] = { "device", CMK_CLASS_HEADER, ENODEV, CMK_PARTY_MACHINE,
+			 "check that it is a LUKS2 device that can be read",
+			 "cryptsetup isLuks -v --type luks2 {device}" },
+	[CMK_PASSPHRASE] = { "passphrase", CMK_CLASS_HEADER, EKEYREJECTED, CMK_PARTY_MACHINE,
+			     "try again with a passphrase or key file that opens the volume",
+			     "cryptsetup open --test-passphrase {device}" },
 
-	[CMK_STATE] = { "state", CMK_CLASS_STATE, EBUSY, "see luks-cmk status" },
+	[CMK_STATE] = { "state", CMK_CLASS_STATE, EBUSY, CMK_PARTY_MACHINE, "see luks-cmk status",
+			"luks-cmk status {device}" },
 };
 
 /* An impossible number, from a foreign release for example, reads as this. */
-static const struct code_info unknown = { "unknown", CMK_CLASS_SETUP, EIO,
-					  "install luks-cmk again, all of one release" };
+static const struct code_info unknown = { "unknown",
+					  CMK_CLASS_SETUP,
+					  EIO,
+					  CMK_PARTY_MACHINE,
+					  "install luks-cmk again, all of one release",
+					  NULL };
 
 static const struct code_info *code_info(enum cmk_code code)
 {
@@ -113,6 +158,7 @@ fill(struct cmk_err *err, enum cmk_code code, const char *format, va_list args, 
 	if (suffix && len >= 0 && (size_t)len < sizeof(raw))
 		snprintf(raw + len, sizeof(raw) - (size_t)len, ": %s", suffix);
 	err->code = code;
+	err->cause[0] = '\0';
 	text_escape(err->text, sizeof(err->text), raw);
 }
 
@@ -207,4 +253,29 @@ int cmk_code_errno(enum cmk_code code)
 const char *cmk_code_hint(enum cmk_code code)
 {
 	return code_info(code)->hint;
+}
+
+enum cmk_party cmk_code_party(enum cmk_code code)
+{
+	return code_info(code)->party;
+}
+
+const char *cmk_code_command(enum cmk_code code)
+{
+	return code_info(code)->command;
+}
+
+const char *cmk_party_name(enum cmk_party party)
+{
+	switch (party) {
+	case CMK_PARTY_NOBODY:
+		return "nobody";
+	case CMK_PARTY_MACHINE:
+		return "machine";
+	case CMK_PARTY_PROVIDER:
+		return "provider";
+	case CMK_PARTY_CUSTOMER:
+		return "customer";
+	}
+	return "unknown";
 }

@@ -60,27 +60,39 @@ enum cmk_class {
 	CMK_CLASS_STATE,       /* exit status 5 */
 };
 
+/* Who can put it right. */
+enum cmk_party {
+	CMK_PARTY_NOBODY = 0, /* it passes by itself: wait, then try again */
+	CMK_PARTY_MACHINE,    /* whoever administers this machine and its network */
+	CMK_PARTY_PROVIDER,   /* who owns the application and the machine's identity */
+	CMK_PARTY_CUSTOMER,   /* who owns the key */
+};
+
 /* Long enough for a sentence with a key's URL in it; longer text is cut. */
 #define CMK_ERR_TEXT_MAX 768
 /* A GUID and its final NUL. */
 #define CMK_REQUEST_ID_MAX 37
+/* "AADSTS7002138", "ForbiddenByConnection", "imds:identity-not-found" and a final NUL. */
+#define CMK_CAUSE_MAX 40
 
 /*
  * A zeroed struct is "no error". Nothing is allocated, so running out of memory can be reported too.
  * text names who answered, what, and the next step; it never ends in a full stop or a newline and holds
  * only printable characters (see text_escape()). request_id is the x-ms-client-request-id under which
- * the customer finds the call in its own audit log; empty when no request got that far.
+ * the customer finds the call in its own audit log; empty when no request got that far. cause is what the
+ * service itself called it, where that says more than the code: see base/cause.h.
  */
 struct cmk_err {
 	enum cmk_code code;
 	char text[CMK_ERR_TEXT_MAX];
 	char request_id[CMK_REQUEST_ID_MAX];
+	char cause[CMK_CAUSE_MAX];
 };
 
 /*
  * Fills err (which may be NULL) and returns the negative errno that belongs to code, so that
  * "return cmk_err(err, CMK_PROTOCOL, ...)" is one line. Whatever the arguments hold, from a header or a
- * network, comes out printable. An earlier error in err is replaced; its request_id is kept.
+ * network, comes out printable. An earlier error in err is replaced, its cause too; its request_id is kept.
  */
 int cmk_err(struct cmk_err *err, enum cmk_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -103,3 +115,9 @@ int cmk_code_errno(enum cmk_code code);
 
 /* Fixed hint that goes with a code: who must do what next. Used where a sentence has no better one. */
 const char *cmk_code_hint(enum cmk_code code);
+
+/* Who acts as a rule, and what that one runs first: a template for cause_expand(), or NULL. */
+enum cmk_party cmk_code_party(enum cmk_code code);
+const char *cmk_code_command(enum cmk_code code);
+/* "nobody", "machine", "provider", "customer". */
+const char *cmk_party_name(enum cmk_party party);

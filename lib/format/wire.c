@@ -28,6 +28,7 @@ enum tag {
 	TAG_DETAIL,
 	TAG_AGAIN,
 	TAG_TIMEOUT,
+	TAG_CAUSE,
 	TAG_COUNT
 };
 
@@ -44,7 +45,7 @@ static const struct {
 	[WIRE_DESCRIBE] = { ANY_REQUEST, BIT(TAG_TOKEN) },
 	[WIRE_PROBE] = { ANY_REQUEST, BIT(TAG_TOKEN) },
 	[WIRE_REPLY] = { BIT(TAG_CODE) | BIT(TAG_TEXT) | BIT(TAG_REQUEST_ID) | BIT(TAG_KEY) |
-				 BIT(TAG_DETAIL) | BIT(TAG_AGAIN),
+				 BIT(TAG_DETAIL) | BIT(TAG_AGAIN) | BIT(TAG_CAUSE),
 			 BIT(TAG_CODE) },
 };
 
@@ -60,6 +61,7 @@ static const size_t tag_max[TAG_COUNT] = {
 	[TAG_DETAIL] = WIRE_DETAIL_MAX,
 	[TAG_AGAIN] = 1,
 	[TAG_TIMEOUT] = TIMEOUT_LEN,
+	[TAG_CAUSE] = CMK_CAUSE_MAX - 1,
 };
 
 /* A field's bytes, in the message itself; data is NULL where the field is absent. */
@@ -167,6 +169,7 @@ int wire_encode_reply(const struct wire_reply *reply, struct secret *ret, struct
 		[TAG_KEY] = field_of(reply->key.data, reply->key.len),
 		[TAG_DETAIL] = field_of_text(reply->detail),
 		[TAG_AGAIN] = field_of(&yes, reply->again),
+		[TAG_CAUSE] = field_of_text(reply->err.cause),
 	};
 
 	return encode(WIRE_REPLY, fields, ret, err);
@@ -297,11 +300,13 @@ int wire_decode_request(const struct secret *message, struct wire_request *ret, 
 static int take_error(struct cmk_err *out, const struct field fields[static TAG_COUNT],
 		      struct cmk_err *err)
 {
-	char text[CMK_ERR_TEXT_MAX] = "";
+	char text[CMK_ERR_TEXT_MAX] = "", cause[CMK_CAUSE_MAX] = "";
 
 	out->code = (enum cmk_code)fields[TAG_CODE].data[0];
 	take_array(text, &fields[TAG_TEXT]);
 	text_escape(out->text, sizeof(out->text), text);
+	take_array(cause, &fields[TAG_CAUSE]);
+	text_escape(out->cause, sizeof(out->cause), cause);
 	take_array(out->request_id, &fields[TAG_REQUEST_ID]);
 	if (out->request_id[0] && !text_is_guid(out->request_id))
 		return malformed(err, "has a field with a wrong value");

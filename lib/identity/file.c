@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "base/cause.h"
 #include "base/io.h"
 #include "identity/identity.h"
 
@@ -12,7 +13,7 @@
  * The path comes from the machine's configuration alone: a header that could name files would make this
  * machine read them with the rights of root.
  */
-static int file_prepare(struct identity *identity, struct cmk_err *err)
+static int read_file(struct identity *identity, struct cmk_err *err)
 {
 	if (identity->path[0] != '/')
 		return cmk_err(err, CMK_CONFIG,
@@ -33,6 +34,15 @@ static int file_prepare(struct identity *identity, struct cmk_err *err)
 		return cmk_err(err, CMK_IDENTITY, "%s holds no JWT; check what writes it",
 			       identity->path);
 	return 0;
+}
+
+static int file_prepare(struct identity *identity, struct cmk_err *err)
+{
+	int r = read_file(identity, err);
+
+	if (r < 0 && err && err->code == CMK_IDENTITY)
+		cause_set(err, "identity:file");
+	return r;
 }
 
 const struct identity_ops identity_file = {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cause.h"
 #include "base/io.h"
 #include "base/text.h"
 
@@ -23,11 +24,14 @@ static const struct identity_ops *find_source(const char *name)
 static int check_source(const struct identity_ops *ops, const char *source, bool chosen_here,
 			struct cmk_err *err)
 {
-	if (!ops)
-		return cmk_err(err, CMK_IDENTITY,
-			       "this luks-cmk knows no identity source '%s'; set source in "
-			       "[identity] of luks-cmk.conf, or update luks-cmk",
-			       source);
+	if (!ops) {
+		int r = cmk_err(err, CMK_IDENTITY,
+				"this luks-cmk knows no identity source '%s'; set source in "
+				"[identity] of luks-cmk.conf, or update luks-cmk",
+				source);
+		cause_set(err, "identity:source");
+		return r;
+	}
 	if (ops->machine_only && !chosen_here)
 		return cmk_err(err, CMK_CONFIG,
 			       "the token names the identity source '%s', which only this machine "

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cause.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -91,89 +92,76 @@ static void read_problem(const struct http_reply *reply, struct problem *ret)
 	ret->description[strcspn(ret->description, "\r\n")] = '\0';
 }
 
-static int bad_request(const struct identity *identity, const struct metadata_service *service,
-		       const struct http_reply *reply, struct cmk_err *err)
+/* https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token */
+static const char *name_of(long status, const struct problem *problem)
+{
+	switch (status) {
+	case 400:
+		if (!problem->error[0])
+			return "imds:no-reason";
+		if (strcmp(problem->error, "invalid_resource") == 0)
+			return "imds:invalid_resource";
+		return strstr(problem->description, "metadata header") ? "imds:no-header"
+								       : "imds:identity-not-found";
+	case 401:
+	case 403:
+		return "imds:not-azure";
+	case 404:
+	case 408:
+		return "imds:404";
+	case 410:
+		return "imds:410";
+	case 429:
+		return "imds:429";
+	case 502:
+	case 504:
+		return "imds:502";
+	default:
+		return status >= 500 ? "imds:5xx" : "imds:other";
+	}
+}
+
+/* The name of a cause, and the service's own words. */
+struct saying {
+	const char *name, *said;
+};
+
+/* "the metadata service at ADDRESS MEANING; NEXT (HTTP 400: what it said)" */
+static int say(const struct identity *identity, const struct metadata_service *service,
+	       const struct http_reply *reply, const struct saying *saying, struct cmk_err *err)
+{
+	const char *said = saying->said;
+	const struct cause_names names = {
+		.identity = identity->client_id[0] ? identity->client_id : "of its own",
+		.audience = identity->audience,
+		.service = service->what,
+		.machine = service->machine,
+		.place = service->assign_to,
+	};
+	const struct cause *cause = cause_find(saying->name);
+	char meaning[CMK_ERR_TEXT_MAX / 2], next[CMK_ERR_TEXT_MAX / 2];
+
+	if (!cause)
+		return cmk_err(err, CMK_PROTOCOL, "%s at %s answered with HTTP %ld", service->who,
+			       reply->host, reply->status);
+	(void)cause_expand(meaning, sizeof(meaning), cause->meaning, &names, false);
+	(void)cause_expand(next, sizeof(next), cause->next, &names, false);
+	int r = cmk_err(err, cause->code, "%s at %s %s; %s (HTTP %ld%s%.200s)", service->who,
+			reply->host, meaning, next, reply->status, said[0] ? ": " : "", said);
+	cause_set(err, saying->name);
+	return r;
+}
+
+static int refused(const struct identity *identity, const struct metadata_service *service,
+		   const struct http_reply *reply, struct cmk_err *err)
 {
 	struct problem problem;
 
 	read_problem(reply, &problem);
-	if (!problem.error[0])
-		return cmk_err(err, CMK_PROTOCOL,
-			       "%s at %s refused the request without a reason; check for a proxy "
-			       "on the path to it",
-			       service->who, reply->host);
-	if (strcmp(problem.error, "invalid_resource") == 0)
-		return cmk_err(err, CMK_CONFIG,
-			       "%s at %s knows no audience '%s' (%.200s); correct audience in the "
-			       "[cloud] section of luks-cmk.conf",
-			       service->who, reply->host, identity->audience, problem.description);
-	if (strstr(problem.description, "metadata header"))
-		return cmk_err(err, CMK_PROTOCOL,
-			       "%s at %s did not see our Metadata header; remove the proxy on the "
-			       "path to it",
-			       service->who, reply->host);
-	return cmk_err(err, CMK_IDENTITY,
-		       "%s at %s has no identity %s for this machine (%.200s); assign it to %s, "
-		       "or correct client_id in [identity]",
-		       service->who, reply->host,
-		       identity->client_id[0] ? identity->client_id : "of its own",
-		       problem.description[0] ? problem.description : problem.error,
-		       service->assign_to);
-}
-
-/* Not there, not now, or not yet: worth another attempt. Negative, or 0 for any other status. */
-static int unavailable(const struct metadata_service *service, const struct http_reply *reply,
-		       struct cmk_err *err)
-{
-	switch (reply->status) {
-	case 404:
-	case 408:
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       "%s at %s gives no token now (HTTP %ld); try again, and check that "
-			       "this is %s",
-			       service->who, reply->host, reply->status, service->machine);
-	case 410:
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       "%s at %s is being updated; it is back within 70 seconds",
-			       service->who, reply->host);
-	case 429:
-		return cmk_err(err, CMK_THROTTLED,
-			       "%s at %s asks for fewer requests; look for a program on this "
-			       "machine that asks it all the time",
-			       service->who, reply->host);
-	case 502:
-	case 504:
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       "%s at %s was asked through a proxy, it seems (HTTP %ld); exempt "
-			       "that address from it",
-			       service->who, reply->host, reply->status);
-	default:
-		break;
-	}
-	if (reply->status < 500)
-		return 0;
-	return cmk_err(err, CMK_SERVICE_DOWN, "%s at %s is out of order (HTTP %ld); try again",
-		       service->who, reply->host, reply->status);
-}
-
-/* https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token */
-static int refused(const struct identity *identity, const struct metadata_service *service,
-		   const struct http_reply *reply, struct cmk_err *err)
-{
-	if (reply->status == 400)
-		return bad_request(identity, service, reply, err);
-	int r = unavailable(service, reply, err);
-	if (r < 0)
-		return r;
-	if (reply->status == 401 || reply->status == 403)
-		return cmk_err(err, CMK_IDENTITY,
-			       "what answers at %s is not %s (HTTP %ld); run this on %s, or choose "
-			       "another source in [identity]",
-			       reply->host, service->what, reply->status, service->machine);
-	return cmk_err(err, CMK_PROTOCOL,
-		       "%s at %s answered with HTTP %ld, which it never should; check for a proxy "
-		       "on the path to it",
-		       service->who, reply->host, reply->status);
+	const struct saying saying = { name_of(reply->status, &problem),
+				       problem.description[0] ? problem.description
+							      : problem.error };
+	return say(identity, service, reply, &saying, err);
 }
 
 /* An agent that does not know client_id answers for whatever identity it has. */
@@ -188,11 +176,8 @@ static int check_echo(const struct identity *identity, const struct metadata_ser
 			       "%s at %s does not say that its answer is for identity %s, so it "
 			       "may be for another; update it, or remove client_id from [identity]",
 			       service->who, reply->host, identity->client_id);
-	return cmk_err(err, CMK_IDENTITY,
-		       "%s at %s answered for another identity (%s, not %s); assign the right one "
-		       "to %s",
-		       service->who, reply->host, client_id, identity->client_id,
-		       service->assign_to);
+	const struct saying saying = { "imds:other-identity", client_id };
+	return say(identity, service, reply, &saying, err);
 }
 
 static int read_token(const struct identity *identity, const struct metadata_service *service,

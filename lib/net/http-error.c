@@ -2,9 +2,11 @@
 /* What a failed transfer means: libcurl's result, OpenSSL's reason and the system's, as one sentence. */
 #include <errno.h>
 #include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/cause.h"
 #include "net/http-internal.h"
 
 /* What this machine takes for the time; a machine without a battery boots in 1970 or when it was built. */
@@ -71,48 +73,51 @@ static const char *reason(const struct http_call *call, char *buffer, size_t siz
 	return call->error[0] ? call->error : curl_easy_strerror(call->result);
 }
 
+/* "WHO MEANING: why; NEXT", by the table of causes. */
+static int by_cause(const struct http_call *call, const char *name, const char *who,
+		    const char *why, struct cmk_err *err)
+{
+	const struct cause_names names = { .host = call->reply.host };
+	const struct cause *cause = cause_find(name);
+	char meaning[CMK_ERR_TEXT_MAX / 2];
+
+	if (!cause)
+		return cmk_err(err, CMK_SERVICE_DOWN, "%s does not answer: %s", who, why);
+	(void)cause_expand(meaning, sizeof(meaning), cause->meaning, &names, false);
+	int r = cmk_err(err, cause->code, "%s %s: %s; %s", who, meaning, why, cause->next);
+	cause_set(err, name);
+	return r;
+}
+
 /* A proxy that was asked for a tunnel and answered otherwise. Its number is the only thing it may say. */
 static int tunnel_error(const struct http_call *call, long status, struct cmk_err *err)
 {
-	if (status == 407)
-		return cmk_err(
-			err, CMK_CONFIG,
-			"the proxy %s wants a password, which luks-cmk does not offer; allow "
-			"this machine there",
-			call->http->proxy);
-	if (status < 500)
-		return cmk_err(err, CMK_CONFIG,
-			       "the proxy %s refuses to connect to %s (HTTP %ld); allow that host "
-			       "there",
-			       call->http->proxy, call->reply.host, status);
-	return cmk_err(err, CMK_SERVICE_DOWN,
-		       "the proxy %s cannot connect to %s (HTTP %ld); check the proxy, and that "
-		       "it reaches the host",
-		       call->http->proxy, call->reply.host, status);
+	const char *name = status == 407 ? "proxy:407" : "proxy:4xx";
+	char who[HTTP_URL_MAX], why[32];
+
+	(void)snprintf(who, sizeof(who), "the proxy %s", call->http->proxy);
+	(void)snprintf(why, sizeof(why), "HTTP %ld", status);
+	return by_cause(call, status >= 500 ? "proxy:5xx" : name, who, why, err);
 }
 
 static int connect_error(const struct http_call *call, struct cmk_err *err)
 {
 	const char *proxy = call->plain ? NULL : call->http->proxy;
 	long os_errno = 0;
-	char text[128];
+	char text[128], who[HTTP_URL_MAX];
 
 	(void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
 	const char *why = reason(call, text, sizeof(text));
+	(void)snprintf(who, sizeof(who), "%s%s", proxy ? "the proxy " : "",
+		       proxy ? proxy : call->who);
 	if (is_no_network(os_errno))
 		return cmk_err(err, CMK_NO_NETWORK,
-			       "%s%s cannot be reached from this machine: %s; check its network: "
+			       "%s cannot be reached from this machine: %s; check its network: "
 			       "address, route and cable or interface",
-			       proxy ? "the proxy " : "", proxy ? proxy : call->who, why);
+			       who, why);
 	if (proxy)
-		return cmk_err(err, CMK_SERVICE_DOWN,
-			       "the proxy %s does not accept connections: %s; check the proxy "
-			       "setting in luks-cmk.conf, and the proxy",
-			       proxy, why);
-	return cmk_err(err, CMK_SERVICE_DOWN,
-		       "%s does not accept connections: %s; check that nothing on the path blocks "
-		       "them, and try again",
-		       call->who, why);
+		return by_cause(call, "proxy:refused", who, why, err);
+	return by_cause(call, call->plain ? "net:refused-plain" : "net:refused", who, why, err);
 }
 
 /* What a timer of libcurl says was done, in microseconds; the first that is missing is where it hangs. */

@@ -232,6 +232,21 @@ int64_t http_call_ms(const struct http_call *call)
 	return (call->finished ? call->ended_ms : io_now_ms()) - call->started_ms;
 }
 
+void http_call_phases(const struct http_call *call, int64_t ret_ms[static 3])
+{
+	static const CURLINFO timers[] = { CURLINFO_NAMELOOKUP_TIME_T, CURLINFO_CONNECT_TIME_T,
+					   CURLINFO_APPCONNECT_TIME_T };
+
+	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
+		curl_off_t us = 0;
+		bool reached = curl_easy_getinfo(call->easy, timers[i], &us) == CURLE_OK && us > 0;
+		ret_ms[i] = reached ? us / 1000 : -1;
+	}
+	/* libcurl's timer of the connection may run until TLS stands. */
+	if (ret_ms[1] < 0 && call->tls_begun)
+		ret_ms[1] = ret_ms[0];
+}
+
 /* If it was not, nobody was asked: its id would lead into an audit log that does not have it. */
 static bool was_sent(const struct http_call *call)
 {

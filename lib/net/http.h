@@ -92,6 +92,11 @@ bool http_call_finished(const struct http_call *call);
 /* Milliseconds that the call took, or has taken so far. */
 int64_t http_call_ms(const struct http_call *call);
 /*
+ * When, in milliseconds after its start, a finished call had its host's address, a connection, and TLS; -1
+ * for each that it did not get.
+ */
+void http_call_phases(const struct http_call *call, int64_t ret_ms[static 3]);
+/*
  * The outcome of a finished call, to be taken once: the reply, whatever its status; or the class
  * "unreachable" (CMK_NO_NETWORK, CMK_DNS, CMK_TLS, CMK_CLOCK, CMK_TIMEOUT, CMK_SERVICE_DOWN); or
  * CMK_PROTOCOL for a reply that is too long or no HTTP; or CMK_CONFIG for a proxy that refuses. err's

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/b64.h"
+#include "base/cause.h"
 #include "base/text.h"
 #include "vault/azure-internal.h"
 #include "vault/message.h"
@@ -101,6 +102,13 @@ static int modulus_bits(const struct vault_key *key)
 	return bits;
 }
 
+/* Passes the result on: no other version of the key would do either. */
+static int unsuitable(int r, struct cmk_err *err)
+{
+	cause_set(err, "key:unsuitable");
+	return r;
+}
+
 static int read_rsa(const struct vault_target *target, const struct key_material *material,
 		    struct vault_key *ret, struct cmk_err *err)
 {
@@ -115,10 +123,11 @@ static int read_rsa(const struct vault_target *target, const struct key_material
 			       "path that answers in its place",
 			       target->host, ret->kid);
 	if (r == 0 && modulus_bits(ret) < AZURE_RSA_BITS_MIN)
-		return cmk_err(err, CMK_KEY_OPERATION,
-			       "key %s has %d bits; at least %d are needed: the customer creates a "
-			       "longer one",
-			       ret->kid, modulus_bits(ret), AZURE_RSA_BITS_MIN);
+		return unsuitable(cmk_err(err, CMK_KEY_OPERATION,
+					  "key %s has %d bits; at least %d are needed: the "
+					  "customer creates a longer one",
+					  ret->kid, modulus_bits(ret), AZURE_RSA_BITS_MIN),
+				  err);
 	return r;
 }
 
@@ -129,10 +138,12 @@ static int read_material(const struct vault_target *target, const struct key_mat
 	const struct azure_kind *kind = azure_kind_find(material->kty);
 
 	if (!kind)
-		return cmk_err(err, CMK_KEY_OPERATION,
-			       "key %s is of type %s; an RSA key is needed, or in a Managed HSM an "
-			       "AES key (oct-HSM): the customer creates one",
-			       ret->kid, material->kty);
+		return unsuitable(cmk_err(err, CMK_KEY_OPERATION,
+					  "key %s is of type %s; an RSA key is needed, or in a "
+					  "Managed HSM an AES key (oct-HSM): the customer creates "
+					  "one",
+					  ret->kid, material->kty),
+				  err);
 	return kind->symmetric ? 0 : read_rsa(target, material, ret, err);
 }
 

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/b64.h"
+#include "base/cause.h"
 #include "base/text.h"
 #include "format/payload.h"
 #include "vault/azure-internal.h"
@@ -38,6 +39,7 @@ static int check_usable(const struct vault_key *key, bool at_vault, struct cmk_e
 {
 	int64_t now = time(NULL);
 	char day[32];
+	int r;
 
 	if (!key->enabled)
 		return cmk_err(err, CMK_KEY_DISABLED,
@@ -58,17 +60,21 @@ static int check_usable(const struct vault_key *key, bool at_vault, struct cmk_e
 			       key->kid);
 	if (key->not_before > now) {
 		format_day(key->not_before, day);
-		return cmk_err(err, CMK_KEY_OPERATION,
-			       "key %s may not be used before %s; wait, or check this machine's "
-			       "clock",
-			       key->kid, day);
+		r = cmk_err(err, CMK_KEY_OPERATION,
+			    "key %s may not be used before %s; wait, or check this machine's "
+			    "clock",
+			    key->kid, day);
+		cause_set(err, "key:outside-its-time");
+		return r;
 	}
 	if (key->expires != 0 && key->expires <= now) {
 		format_day(key->expires, day);
-		return cmk_err(err, CMK_KEY_OPERATION,
-			       "key %s has expired on %s; the customer creates a new version, or "
-			       "extends this one",
-			       key->kid, day);
+		r = cmk_err(err, CMK_KEY_OPERATION,
+			    "key %s has expired on %s; the customer creates a new version, or "
+			    "extends this one",
+			    key->kid, day);
+		cause_set(err, "key:outside-its-time");
+		return r;
 	}
 	return 0;
 }

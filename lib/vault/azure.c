@@ -111,13 +111,20 @@ static int warm_vault(const struct vault_target *target, struct http_request *re
 	return 0;
 }
 
-int azure_begin_request(const struct vault_target *target,
-			const struct vault_credential *credential, const char *operation,
-			struct http_request *ret)
+/* A firewalled vault's answer here is not documented, nor a Managed HSM's: only a failure is one. */
+static int greet_vault(const struct vault_target *target, const struct http_reply *reply,
+		       struct cmk_err *err)
 {
-	int len = snprintf(ret->url, sizeof(ret->url), "%s%s?api-version=" AZURE_API_VERSION,
-			   target->wrapping.key, operation);
+	(void)target;
+	if (reply->status == 429 || reply->status == 408 || reply->status >= 500 ||
+	    reply->status / 100 == 3)
+		return message_status(reply, err);
+	return 0;
+}
 
+/* The headers of every authorised request, whose address is len bytes. 0, -ENOMEM or -ENOBUFS. */
+static int add_headers(const struct vault_credential *credential, int len, struct http_request *ret)
+{
 	if (len < 0 || (size_t)len >= sizeof(ret->url))
 		return -ENOBUFS;
 	http_request_new_id(ret);
@@ -127,6 +134,16 @@ int azure_begin_request(const struct vault_target *target,
 	if (r == 0)
 		r = http_request_header(ret, "x-ms-client-request-id", ret->request_id, NULL);
 	return r;
+}
+
+int azure_begin_request(const struct vault_target *target,
+			const struct vault_credential *credential, const char *operation,
+			struct http_request *ret)
+{
+	int len = snprintf(ret->url, sizeof(ret->url), "%s%s?api-version=" AZURE_API_VERSION,
+			   target->wrapping.key, operation);
+
+	return add_headers(credential, len, ret);
 }
 
 int azure_cannot_build(const struct vault_target *target, int errnum, struct cmk_err *err)
@@ -148,6 +165,22 @@ static int describe_request(const struct vault_target *target,
 {
 	ret->method = HTTP_GET;
 	int r = azure_begin_request(target, credential, "", ret);
+	return r < 0 ? azure_cannot_build(target, -r, err) : 0;
+}
+
+/*
+ *	GET /keys?api-version=7.4&maxresults=1 HTTP/1.1
+ *	and the headers of describe_request()
+ */
+static int list_request(const struct vault_target *target,
+			const struct vault_credential *credential, struct http_request *ret,
+			struct cmk_err *err)
+{
+	ret->method = HTTP_GET;
+	int len = snprintf(ret->url, sizeof(ret->url),
+			   "%s/keys?api-version=" AZURE_API_VERSION "&maxresults=1",
+			   target->origin);
+	int r = add_headers(credential, len, ret);
 	return r < 0 ? azure_cannot_build(target, -r, err) : 0;
 }
 
@@ -241,10 +274,13 @@ const struct vault_ops vault_azure = {
 	.resolve = resolve,
 	.warm_sign_in = entra_warm,
 	.warm_vault = warm_vault,
+	.greet_sign_in = entra_greet,
+	.greet_vault = greet_vault,
 	.sign_in_request = entra_request,
 	.sign_in_reply = entra_reply,
 	.describe_request = describe_request,
 	.describe_reply = azure_describe_reply,
+	.list_request = list_request,
 	.wrap = azure_wrap,
 	.wrap_request = azure_wrap_request,
 	.wrap_reply = azure_wrap_reply,

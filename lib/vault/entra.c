@@ -41,6 +41,17 @@ int entra_warm(const struct vault_target *target, struct http_request *ret, stru
 	return 0;
 }
 
+/* A tenant that is there has a document; of one that is not, the refusal is that of a sign-in. */
+int entra_greet(const struct vault_target *target, const struct http_reply *reply,
+		struct cmk_err *err)
+{
+	_cleanup_json_ struct json *json = NULL;
+
+	if (reply->status != 200)
+		return entra_refused(target, reply, err);
+	return message_json(reply, &json, err);
+}
+
 static int add_text(struct secret *form, const char *name, const char *value)
 {
 	return http_form_add(form, name, value, strlen(value));

@@ -6,6 +6,8 @@
 
 /* For struct vault_ops: see there. */
 int entra_warm(const struct vault_target *target, struct http_request *ret, struct cmk_err *err);
+int entra_greet(const struct vault_target *target, const struct http_reply *reply,
+		struct cmk_err *err);
 int entra_request(const struct vault_target *target, const struct secret *jwt,
 		  struct http_request *ret, struct cmk_err *err);
 int entra_reply(const struct vault_target *target, const struct http_reply *reply,

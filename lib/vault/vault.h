@@ -64,6 +64,15 @@ struct vault_ops {
 	int (*warm_vault)(const struct vault_target *target, struct http_request *ret,
 			  struct cmk_err *err);
 
+	/*
+	 * For a check, what is answered to the same requests as GET: whether the service is itself, and
+	 * knows the tenant. As far as the answer tells: a vault that lets nobody in may say no here.
+	 */
+	int (*greet_sign_in)(const struct vault_target *target, const struct http_reply *reply,
+			     struct cmk_err *err);
+	int (*greet_vault)(const struct vault_target *target, const struct http_reply *reply,
+			   struct cmk_err *err);
+
 	int (*sign_in_request)(const struct vault_target *target, const struct secret *jwt,
 			       struct http_request *ret, struct cmk_err *err);
 	int (*sign_in_reply)(const struct vault_target *target, const struct http_reply *reply,
@@ -75,6 +84,10 @@ struct vault_ops {
 				struct cmk_err *err);
 	int (*describe_reply)(const struct vault_target *target, const struct http_reply *reply,
 			      struct vault_key *ret, struct cmk_err *err);
+	/* For a check: to list the vault's keys, which 200 says is allowed. */
+	int (*list_request)(const struct vault_target *target,
+			    const struct vault_credential *credential, struct http_request *ret,
+			    struct cmk_err *err);
 	/*
 	 * Wraps payload for this version: fills key, alg, value and created of the target's wrapping, and
 	 * returns 0; or, where the key never leaves the vault, key and alg, and returns 1: then the vault

@@ -135,7 +135,8 @@ class Machine:
     def configure(self, provider=False, **sections):
         """
         luks-cmk.conf. A machine that only unlocks needs nothing but the lab's CA; for enrolment, provider
-        adds what the lab's provider has, or another one with those ids. Sections are dictionaries: network={"timeout": 5}.
+        adds what the lab's provider has, or another one with those ids, and may change it by "provider_lines".
+        Sections are dictionaries: network={"timeout": 5}.
         """
         own = {"provider": {}, "identity": {}, "network": {}, "policy": {}}
         own["network"]["ca_file"] = os.path.join(self.lab.state, "ca.pem")
@@ -143,6 +144,7 @@ class Machine:
             known = self.ids["provider"] if provider is True else provider
             own["provider"] = {name: known[name] for name in ("cloud", "client_id") if name in known}
             own["identity"] = {"source": "imds", "client_id": known["identity_client_id"]}
+        own["provider"].update(sections.pop("provider_lines", {}))
         for name, lines in sections.items():
             own.setdefault(name, {}).update(lines)
         text = "".join(f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items())
@@ -187,6 +189,7 @@ class Machine:
             lab.principal_enable(name)
             lab.vault_firewall(name, "none")
             lab.vault_mode(name, "rbac")
+            lab.revoke(name)
             lab.grant(name)
             lab.key_recover(f"{name}/disk")
             lab.key_enable(f"{name}/disk")

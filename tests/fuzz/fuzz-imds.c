@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "fuzz-reply.h"
+#include "identity/claims.h"
 #include "identity/identity.h"
 
 static struct identity make_identity(const struct identity_ops *ops)
@@ -22,6 +23,9 @@ static void read_answer(const struct identity_ops *ops, const struct http_reply 
 	int r = ops->reply(&identity, reply, &jwt, &err);
 	fuzz_check_outcome(r, &err, jwt.len > 0);
 	FUZZ_CHECK(r < 0 || identity_is_jwt(&jwt));
+	struct claims claims = { 0 };
+	if (r == 0 && claims_read(&jwt, &claims, &err) == 0)
+		(void)claims_check_time(&claims, 1795454820, &err);
 }
 
 /* The folder has no keys: whatever the challenge says, there is nothing that may be read. */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The lab's vaults: real wrapping and unwrapping, and every refusal in its shape."""
 
+import email.utils
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from plainclient import b64u, inner, oaep, public_key, unb64u
@@ -70,6 +72,29 @@ def test_bearer_token(machine, lab):
     lab.vault_create("safe", "contoso", kind="hsm")
     answer = machine.http("GET", f"https://safe.{lab.info['hsm_suffix']}/keys/disk?api-version=7.4")
     assert answer.status == 401 and answer.body == b"" and "Bearer" in answer.headers["WWW-Authenticate"]
+
+
+def test_list_keys(machine, lab):
+    """A right of its own, and one that no unlock needs."""
+    keys = machine.contoso["vault"] + "/keys"
+    assert inner(machine.key("GET", keys))[:2] == (403, "Forbidden")
+    lab.grant("contoso", "list")
+    listed = machine.key("GET", keys).json
+    assert [k["kid"] for k in listed["value"]] == [machine.contoso["key"]] and listed["nextLink"] is None
+    lab.key_delete("contoso/disk")
+    assert machine.key("GET", keys).json["value"] == []
+
+
+def test_date(machine, lab):
+    """The services tell the time by their own clock."""
+    where = machine.contoso["vault"] + "/healthstatus"
+
+    def told():
+        return email.utils.parsedate_to_datetime(machine.http("GET", where).headers["Date"]).timestamp()
+
+    before = told()
+    lab.set("clock_offset", 86400)
+    assert 86390 < told() - before < 86500
 
 
 def test_vault_refusals(machine, lab):

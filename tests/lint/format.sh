@@ -5,7 +5,7 @@ set -eu
 cd "$1"
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
-find lib tools tests -name '*.[ch]' -not -path '*/node_modules/*' >"$list"
+find docs lib tools tests -name '*.[ch]' -not -path '*/node_modules/*' >"$list"
 count=$(wc -l <"$list")
 if [ "$count" -eq 0 ]; then
 	echo "found no C files: the check looked at nothing"

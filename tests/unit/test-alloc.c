@@ -122,7 +122,8 @@ static int answer(void)
 {
 	_cleanup_wire_reply_ struct wire_reply got = { 0 };
 	_cleanup_secret_ struct secret message = { 0 };
-	struct wire_reply reply = { .err = { CMK_STATE, "text", GUID }, .detail = token_text };
+	struct wire_reply reply = { .err = { CMK_STATE, "text", GUID, "KeyDisabled" },
+				    .detail = token_text };
 	int r = secret_set(&reply.key, "key", 3);
 
 	if (r == 0)

@@ -69,6 +69,54 @@ static void test_requests(void **state)
 		       describe.request_id);
 	assert_string_equal(headers, expected);
 	assert_string_not_equal(describe.request_id, unwrap.request_id);
+
+	_cleanup_http_request_ struct http_request list = { 0 };
+	assert_int_equal(target.ops->list_request(&target, &credential, &list, NULL), 0);
+	assert_int_equal(list.method, HTTP_GET);
+	assert_string_equal(list.url, "https://" HOST "/keys?api-version=7.4&maxresults=1");
+	assert_int_equal(list.headers_count, 3);
+}
+
+/* Only what is certainly a failure is one: what a vault answers to nobody in particular is not written. */
+static void test_greetings(void **state)
+{
+	static const struct {
+		const char *name;
+		bool sign_in;
+		long status;
+		const char *body;
+		enum cmk_code code;
+	} greetings[] = {
+		{ "vault", false, 200, "{\"status\":\"healthy\"}", CMK_OK },
+		{ "vault lets nobody in", false, 403, "", CMK_OK },
+		{ "vault wants a token", false, 401, "", CMK_OK },
+		{ "HSM knows no such page", false, 404, "", CMK_OK },
+		{ "vault down", false, 503, "", CMK_SERVICE_DOWN },
+		{ "vault slow", false, 408, "", CMK_SERVICE_DOWN },
+		{ "vault busy", false, 429, "", CMK_THROTTLED },
+		{ "portal", false, 302, "", CMK_PROTOCOL },
+		{ "tenant", true, 200, "{\"issuer\":\"x\"}", CMK_OK },
+		{ "page", true, 200, "<html>", CMK_PROTOCOL },
+		{ "no tenant", true, 400,
+		  "{\"error\":\"invalid_tenant\",\"error_description\":\"AADSTS90002: Tenant 'x' "
+		  "not "
+		  "found.\",\"error_codes\":[90002]}",
+		  CMK_TENANT },
+		{ "sign-in down", true, 500, "", CMK_SERVICE_DOWN },
+	};
+	struct vault_target target;
+
+	(void)state;
+	make_target(&target, KEY);
+	for (size_t i = 0; i < COUNT(greetings); i++) {
+		_cleanup_http_reply_ struct http_reply reply;
+		struct cmk_err err = { 0 };
+		make_reply(&reply, HOST, greetings[i].status, greetings[i].body);
+		int r = greetings[i].sign_in ? target.ops->greet_sign_in(&target, &reply, &err)
+					     : target.ops->greet_vault(&target, &reply, &err);
+		CHECK_INT(greetings[i].name, r, cmk_code_errno(greetings[i].code));
+		CHECK_INT(greetings[i].name, err.code, greetings[i].code);
+	}
 }
 
 struct reply_row {
@@ -191,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_greetings),
 		cmocka_unit_test(test_unwrap_reply),
 		cmocka_unit_test(test_hsm_refusal),
 	};

@@ -12,38 +12,39 @@ static void test_codes(void **state)
 		enum cmk_code code;
 		const char *name, *class;
 		int exit_status, errnum;
+		const char *party;
 	} rows[] = {
-		{ CMK_OK, "ok", "none", 0, 0 },
-		{ CMK_NO_NETWORK, "no-network", "unreachable", 4, EHOSTUNREACH },
-		{ CMK_DNS, "dns", "unreachable", 4, EHOSTUNREACH },
-		{ CMK_TLS, "tls", "unreachable", 4, EHOSTUNREACH },
-		{ CMK_CLOCK, "clock", "unreachable", 4, EHOSTUNREACH },
-		{ CMK_TIMEOUT, "timeout", "unreachable", 4, ETIMEDOUT },
-		{ CMK_THROTTLED, "throttled", "unreachable", 4, EHOSTUNREACH },
-		{ CMK_SERVICE_DOWN, "service-down", "unreachable", 4, EHOSTUNREACH },
-		{ CMK_CONSENT, "consent", "refused", 3, EACCES },
-		{ CMK_PRINCIPAL_DISABLED, "principal-disabled", "refused", 3, EACCES },
-		{ CMK_FEDERATION, "federation", "refused", 3, EACCES },
-		{ CMK_GRANT, "grant", "refused", 3, EACCES },
-		{ CMK_FIREWALL, "firewall", "refused", 3, EACCES },
-		{ CMK_KEY_DISABLED, "key-disabled", "refused", 3, EKEYREVOKED },
-		{ CMK_KEY_GONE, "key-gone", "refused", 3, ENOKEY },
-		{ CMK_KEY_OPERATION, "key-operation", "refused", 3, EKEYREJECTED },
-		{ CMK_IDENTITY, "identity", "setup", 1, EINVAL },
-		{ CMK_TENANT, "tenant", "setup", 1, EINVAL },
-		{ CMK_CONFIG, "config", "setup", 1, EINVAL },
-		{ CMK_POLICY, "policy", "setup", 1, EPERM },
-		{ CMK_TOKEN, "token", "setup", 1, EBADMSG },
-		{ CMK_PROTOCOL, "protocol", "setup", 1, EPROTO },
-		{ CMK_SANDBOX, "sandbox", "setup", 1, EOPNOTSUPP },
-		{ CMK_HELPER, "helper", "setup", 1, EIO },
-		{ CMK_SYSTEM, "system", "setup", 1, EIO },
-		{ CMK_HEADER_CHANGED, "header-changed", "header", 1, EKEYREJECTED },
-		{ CMK_NULL_CIPHER, "null-cipher", "header", 1, EKEYREJECTED },
-		{ CMK_KEYSLOT, "keyslot", "header", 1, EKEYREJECTED },
-		{ CMK_DEVICE, "device", "header", 1, ENODEV },
-		{ CMK_PASSPHRASE, "passphrase", "header", 1, EKEYREJECTED },
-		{ CMK_STATE, "state", "state", 5, EBUSY },
+		{ CMK_OK, "ok", "none", 0, 0, "nobody" },
+		{ CMK_NO_NETWORK, "no-network", "unreachable", 4, EHOSTUNREACH, "machine" },
+		{ CMK_DNS, "dns", "unreachable", 4, EHOSTUNREACH, "machine" },
+		{ CMK_TLS, "tls", "unreachable", 4, EHOSTUNREACH, "machine" },
+		{ CMK_CLOCK, "clock", "unreachable", 4, EHOSTUNREACH, "machine" },
+		{ CMK_TIMEOUT, "timeout", "unreachable", 4, ETIMEDOUT, "machine" },
+		{ CMK_THROTTLED, "throttled", "unreachable", 4, EHOSTUNREACH, "nobody" },
+		{ CMK_SERVICE_DOWN, "service-down", "unreachable", 4, EHOSTUNREACH, "nobody" },
+		{ CMK_CONSENT, "consent", "refused", 3, EACCES, "customer" },
+		{ CMK_PRINCIPAL_DISABLED, "principal-disabled", "refused", 3, EACCES, "customer" },
+		{ CMK_FEDERATION, "federation", "refused", 3, EACCES, "provider" },
+		{ CMK_GRANT, "grant", "refused", 3, EACCES, "customer" },
+		{ CMK_FIREWALL, "firewall", "refused", 3, EACCES, "customer" },
+		{ CMK_KEY_DISABLED, "key-disabled", "refused", 3, EKEYREVOKED, "customer" },
+		{ CMK_KEY_GONE, "key-gone", "refused", 3, ENOKEY, "customer" },
+		{ CMK_KEY_OPERATION, "key-operation", "refused", 3, EKEYREJECTED, "customer" },
+		{ CMK_IDENTITY, "identity", "setup", 1, EINVAL, "provider" },
+		{ CMK_TENANT, "tenant", "setup", 1, EINVAL, "machine" },
+		{ CMK_CONFIG, "config", "setup", 1, EINVAL, "machine" },
+		{ CMK_POLICY, "policy", "setup", 1, EPERM, "machine" },
+		{ CMK_TOKEN, "token", "setup", 1, EBADMSG, "machine" },
+		{ CMK_PROTOCOL, "protocol", "setup", 1, EPROTO, "machine" },
+		{ CMK_SANDBOX, "sandbox", "setup", 1, EOPNOTSUPP, "machine" },
+		{ CMK_HELPER, "helper", "setup", 1, EIO, "machine" },
+		{ CMK_SYSTEM, "system", "setup", 1, EIO, "machine" },
+		{ CMK_HEADER_CHANGED, "header-changed", "header", 1, EKEYREJECTED, "machine" },
+		{ CMK_NULL_CIPHER, "null-cipher", "header", 1, EKEYREJECTED, "machine" },
+		{ CMK_KEYSLOT, "keyslot", "header", 1, EKEYREJECTED, "machine" },
+		{ CMK_DEVICE, "device", "header", 1, ENODEV, "machine" },
+		{ CMK_PASSPHRASE, "passphrase", "header", 1, EKEYREJECTED, "machine" },
+		{ CMK_STATE, "state", "state", 5, EBUSY, "machine" },
 	};
 
 	(void)state;
@@ -59,6 +60,8 @@ static void test_codes(void **state)
 			   rows[i].class);
 		CHECK_INT(rows[i].name, cmk_code_exit(rows[i].code), rows[i].exit_status);
 		CHECK_INT(rows[i].name, cmk_code_errno(rows[i].code), -rows[i].errnum);
+		CHECK_TEXT(rows[i].name, cmk_party_name(cmk_code_party(rows[i].code)),
+			   rows[i].party);
 		CHECK_SENTENCE(rows[i].name, cmk_code_hint(rows[i].code), "");
 	}
 }

@@ -109,7 +109,7 @@ static const struct reply_row replies[] = {
 	{ "good", 200, TOKEN(JWT, IDENTITY), CMK_OK, "" },
 	{ "numbers", 200, "{\"access_token\":\"" JWT "\",\"expires_in\":86000}", CMK_OK, "" },
 	{ "case", 200, TOKEN(JWT, "1F0A2B3C-4D5E-4F60-8A7B-9C0D1E2F3A4B"), CMK_OK, "" },
-	{ "another", 200, TOKEN(JWT, CLIENT), CMK_IDENTITY, "for another identity (" CLIENT },
+	{ "another", 200, TOKEN(JWT, CLIENT), CMK_IDENTITY, "HTTP 200: " CLIENT },
 	{ "no token", 200, "{\"client_id\":\"" IDENTITY "\"}", CMK_PROTOCOL, "access_token" },
 	{ "no JWT", 200, TOKEN("opaque", IDENTITY), CMK_PROTOCOL, "no JWT" },
 	{ "two parts", 200, TOKEN("a.b", IDENTITY), CMK_PROTOCOL, "no JWT" },

@@ -23,6 +23,9 @@ static void test_parse(void **state)
 		{ "{\"steps\":[" STEP "],\"key\":null}", CMK_OK, 1, false },
 		{ "{\"steps\":[" STEP "],\"key\":{\"kid\":\"k\",\"enabled\":true,\"later\":[]}}",
 		  CMK_OK, 1, true },
+		{ "{\"steps\":[],\"found\":{\"clock_ahead\":-600,\"issuer\":\"i\",\"new\":1}}",
+		  CMK_OK, 0, false },
+		{ "{\"steps\":[],\"found\":{\"clock_ahead\":\"x\"}}", CMK_HELPER, 0, false },
 		{ "", CMK_HELPER, 0, false },
 		{ "[", CMK_HELPER, 0, false },
 		{ "{\"steps\":[{}]}", CMK_HELPER, 0, false },
@@ -100,12 +103,55 @@ static void test_warnings(void **state)
 	}
 }
 
+static void test_warnings_of_machine(void **state)
+{
+	static const struct {
+		const char *name;
+		struct probe_found found;
+		size_t count;
+		const char *part;
+	} rows[] = {
+		{ "nothing known", { 0 }, 0, "" },
+		{ "well", { .clock_ahead = 149, .token_seconds = 3599 }, 0, "" },
+		{ "behind", { .clock_ahead = 150 }, 1, "3 minutes behind" },
+		{ "ahead", { .clock_ahead = -600 }, 1, "10 minutes ahead of" },
+		{ "far", { .clock_ahead = INT64_MIN }, 1, "ahead of" },
+		{ "short", { .token_seconds = 599 }, 1, "lives for 599 s only" },
+		{ "rights", { .lists_keys = true }, 1, "list every key" },
+		{ "all", { .clock_ahead = 600, .token_seconds = 1, .lists_keys = true }, 3, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct warnings warnings = { 0 };
+		warnings_of_machine(&warnings, &rows[i].found);
+		CHECK_INT(rows[i].name, warnings.count, rows[i].count);
+		CHECK(rows[i].name, strstr(warnings.items[0], rows[i].part) != NULL);
+	}
+}
+
+static void test_steps(void **state)
+{
+	static struct probe_result result;
+
+	(void)state;
+	assert_null(probe_failed_step(&result));
+	probe_add_step(&result, "keyslot", "h", 7, CMK_OK);
+	assert_null(probe_failed_step(&result));
+	probe_add_step(&result, "plugin", "", 8, CMK_HELPER);
+	assert_string_equal(probe_failed_step(&result)->name, "plugin");
+	assert_string_equal(probe_failed_step(&result)->code, "helper");
+	for (int i = 0; i < PROBE_STEPS_MAX; i++)
+		probe_add_step(&result, "more", "", 0, CMK_OK);
+	assert_int_equal(result.steps_count, PROBE_STEPS_MAX);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_many_steps),
-		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_parse),	 cmocka_unit_test(test_many_steps),
+		cmocka_unit_test(test_warnings), cmocka_unit_test(test_warnings_of_machine),
+		cmocka_unit_test(test_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

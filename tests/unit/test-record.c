@@ -42,6 +42,7 @@ static void test_round_trip(void **state)
 	struct record record;
 	cmk_err(&err, CMK_KEY_DISABLED, "the vault said \033[31mno\n; ask the customer");
 	snprintf(err.request_id, sizeof(err.request_id), "%s", UUID);
+	snprintf(err.cause, sizeof(err.cause), "KeyDisabled");
 
 	assert_int_equal(record_read(folder, UUID, 3, &record), -ENOENT);
 	record_write(folder, UUID, 3, &err);
@@ -50,6 +51,7 @@ static void test_round_trip(void **state)
 	assert_string_equal(record.err.text, err.text);
 	assert_null(strchr(record.err.text, '\033'));
 	assert_string_equal(record.err.request_id, UUID);
+	assert_string_equal(record.err.cause, "KeyDisabled");
 	assert_true(io_now_ms() - record.boot_ms < 10000);
 	assert_int_equal(record.token, 3);
 	assert_int_equal(record_read(folder, UUID, 4, &record), -ENOENT);

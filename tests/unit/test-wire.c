@@ -78,18 +78,18 @@ static void test_replies(void **state)
 		const char *text; /* as it arrives */
 		bool again;
 	} rows[] = {
-		{ "key", { CMK_OK, "", UUID }, "secret", NULL, "", false },
-		{ "detail", { CMK_OK, "", "" }, NULL, json, "", false },
+		{ "key", { CMK_OK, "", UUID, "" }, "secret", NULL, "", false },
+		{ "detail", { CMK_OK, "", "", "" }, NULL, json, "", false },
 		{ "refusal",
-		  { CMK_KEY_DISABLED, "the vault refused; ask", UUID },
+		  { CMK_KEY_DISABLED, "the vault refused; ask", UUID, "KeyDisabled" },
 		  NULL,
 		  NULL,
 		  "the vault refused; ask",
 		  false },
 		/* A helper that something hostile has taken over. */
-		{ "escapes", { CMK_STATE, "a\033[2Jb", "" }, NULL, NULL, "a\\x1b[2Jb", false },
-		{ "nothing", { CMK_OK, "", "" }, NULL, NULL, "", false },
-		{ "for ever", { CMK_TIMEOUT, "late", "" }, NULL, NULL, "late", true },
+		{ "escapes", { CMK_STATE, "a\033[2Jb", "", "" }, NULL, NULL, "a\\x1b[2Jb", false },
+		{ "nothing", { CMK_OK, "", "", "" }, NULL, NULL, "", false },
+		{ "for ever", { CMK_TIMEOUT, "late", "", "imds:404" }, NULL, NULL, "late", true },
 	};
 
 	(void)state;
@@ -108,6 +108,7 @@ static void test_replies(void **state)
 		CHECK_INT(rows[i].name, got.err.code, rows[i].err.code);
 		CHECK_TEXT(rows[i].name, got.err.text, rows[i].text);
 		CHECK_TEXT(rows[i].name, got.err.request_id, rows[i].err.request_id);
+		CHECK_TEXT(rows[i].name, got.err.cause, rows[i].err.cause);
 		CHECK(rows[i].name, secret_equal(&got.key, &reply.key));
 		CHECK(rows[i].name, got.again == rows[i].again);
 		CHECK_TEXT(rows[i].name, got.detail ? got.detail : "",

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "check-initrd.h"
+#include "check.h"
 #include "command.h"
 #include "customers.h"
 #include "disks.h"
@@ -26,134 +28,46 @@ struct check {
 	struct probe_result result;
 };
 
-/* What is being checked: of a volume, or only of a customer (luks NULL). */
-struct target {
-	struct luks *luks;
-	int token_number;
-	const struct token *token; /* with this wrapping alone */
-	size_t wrappings;	   /* that the volume has in all */
-};
-
 static void fail(struct check *check, int status)
 {
 	if (check->status == 0)
 		check->status = status;
 }
 
-/* How often a failure follows itself: a service that stays away is tried until the timeout. */
-static size_t count_repeated(const struct probe_result *result, size_t first)
-{
-	const struct probe_step *step = &result->steps[first];
-	size_t i = first + 1;
-
-	if (strcmp(step->code, "ok") == 0)
-		return 1;
-	while (i < result->steps_count && strcmp(result->steps[i].name, step->name) == 0 &&
-	       strcmp(result->steps[i].host, step->host) == 0 &&
-	       strcmp(result->steps[i].code, step->code) == 0)
-		i++;
-	return i - first;
-}
-
-static void print_result(const struct target *target, const struct probe_result *result,
-			 const struct warnings *warnings)
-{
-	_cleanup_table_ struct table table = { .columns = 5 };
-
-	if (target->luks != NULL)
-		printf("%s, ", target->luks->name);
-	output_escaped(target->token->customer);
-	printf(": ");
-	output_escaped(target->token->wrapped[0].key);
-	putchar('\n');
-	for (size_t i = 0, times; i < result->steps_count; i += times) {
-		const struct probe_step *step = &result->steps[i];
-		bool ok = strcmp(step->code, "ok") == 0;
-
-		times = count_repeated(result, i);
-		table_add(&table, ok ? "  ok" : "  FAILED");
-		table_add(&table, step->name);
-		table_add(&table, step->host);
-		table_printf(&table, "%lld ms", (long long)step->ms);
-		if (times > 1)
-			table_printf(&table, "%s (%zu times)", step->code, times);
-		else
-			table_add(&table, ok ? "" : step->code);
-	}
-	(void)table_print(&table);
-	for (size_t i = 0; i < warnings->count; i++)
-		printf("  warning: %s\n", warnings->items[i]);
-}
-
-static void json_steps(struct buf *b, const struct probe_result *result)
-{
-	buf_json_name(b, "steps");
-	buf_puts(b, "[");
-	for (size_t i = 0; i < result->steps_count; i++) {
-		buf_json_next(b);
-		buf_puts(b, "{");
-		output_member(b, "name", result->steps[i].name);
-		output_member(b, "host", result->steps[i].host);
-		buf_json_int(b, "ms", result->steps[i].ms);
-		output_member(b, "code", result->steps[i].code);
-		buf_puts(b, "}");
-	}
-	buf_puts(b, "]");
-}
-
-static void json_key(struct buf *b, const struct probe_key *key)
-{
-	buf_json_name(b, "attributes");
-	buf_puts(b, "{");
-	output_member(b, "kid", key->kid);
-	buf_json_bool(b, "enabled", key->enabled);
-	buf_json_int(b, "created", key->created);
-	buf_json_int(b, "not_before", key->not_before);
-	buf_json_int(b, "expires", key->expires);
-	output_member(b, "recovery_level", key->recovery_level);
-	buf_puts(b, "}");
-}
-
-static void json_result(struct buf *b, const struct target *target,
-			const struct probe_result *result, const struct warnings *warnings)
-{
-	buf_json_next(b);
-	buf_puts(b, "{");
-	if (target->luks != NULL) {
-		output_member(b, "device", target->luks->name);
-		output_member(b, "uuid", target->luks->uuid);
-		buf_json_int(b, "token", target->token_number);
-	}
-	output_member(b, "customer", target->token->customer);
-	output_member(b, "key", target->token->wrapped[0].key);
-	json_steps(b, result);
-	if (result->has_key)
-		json_key(b, &result->key);
-	buf_json_name(b, "warnings");
-	buf_puts(b, "[");
-	for (size_t i = 0; i < warnings->count; i++) {
-		buf_json_next(b);
-		buf_json_string(b, warnings->items[i]);
-	}
-	buf_puts(b, "]");
-	output_error(b, &result->err);
-	buf_puts(b, "}");
-}
-
-/* The last step, that needs no network: what the vault has unwrapped opens the keyslot. */
-static void check_keyslot(const struct target *target, struct probe_result *result)
+/* The last steps, that need no network: what the vault has unwrapped opens the keyslot. */
+static void check_keyslot(const struct check_target *target, struct probe_result *result)
 {
 	struct luks *luks = target->luks;
 	uint32_t slots = luks_token_slots(luks, target->token_number) & luks_active_slots(luks);
+	int64_t began = io_now_ms();
 
 	if (luks_slot_of(luks, slots, &result->payload) == LUKS_NONE)
 		(void)cmk_err(&result->err, CMK_KEYSLOT,
 			      "the vault unwrapped the key of token %d, and it opens no keyslot of "
 			      "%s; %s",
 			      target->token_number, luks->name, cmk_code_hint(CMK_KEYSLOT));
+	probe_add_step(result, "keyslot", "", io_now_ms() - began, result->err.code);
+	if (result->err.code != CMK_OK)
+		return;
+	began = io_now_ms();
+	(void)luks_plugin_check(&result->err);
+	probe_add_step(result, "plugin", "", io_now_ms() - began, result->err.code);
 }
 
-static void run_target(struct check *check, const struct target *target)
+static void show(struct check *check, const struct check_outcome *outcome)
+{
+	const struct cmk_err *err = &outcome->result->err;
+
+	if (check->json)
+		check_json(&check->buf, outcome);
+	else
+		check_print(outcome);
+	check->count++;
+	if (err->code != CMK_OK)
+		fail(check, check->json ? cmk_code_exit(err->code) : report_error(err));
+}
+
+static void run_target(struct check *check, const struct check_target *target)
 {
 	struct probe_result *result = &check->result;
 	struct warnings warnings = { 0 };
@@ -164,21 +78,13 @@ static void run_target(struct check *check, const struct target *target)
 		  target->luks != NULL ? target->luks->uuid : "", check->debug, result);
 	if (target->luks != NULL && result->err.code == CMK_OK)
 		check_keyslot(target, result);
-	if (target->luks != NULL && result->err.code == CMK_OK)
-		(void)luks_plugin_check(&result->err);
 	secret_done(&result->payload);
+	warnings_of_machine(&warnings, &result->found);
 	if (result->has_key)
 		warnings_of_key(&warnings, &result->key, (int64_t)time(NULL));
 	if (target->luks != NULL)
 		warnings_of_volume(&warnings, target->wrappings, luks_bypass_slots(target->luks));
-	if (check->json)
-		json_result(&check->buf, target, result, &warnings);
-	else
-		print_result(target, result, &warnings);
-	check->count++;
-	if (result->err.code != CMK_OK)
-		fail(check,
-		     check->json ? cmk_code_exit(result->err.code) : report_error(&result->err));
+	show(check, &(struct check_outcome){ target, result, &warnings });
 }
 
 /* Each wrapping by itself: a spare vault that no longer answers must be noticed before it is needed. */
@@ -193,7 +99,7 @@ static int check_token(struct check *check, struct luks *luks, int number, struc
 	single = token;
 	single.wrapped_count = 1;
 	for (size_t i = 0; i < token.wrapped_count; i++) {
-		struct target target = { luks, number, &single, token.wrapped_count };
+		struct check_target target = { luks, number, &single, token.wrapped_count };
 
 		single.wrapped[0] = token.wrapped[i];
 		run_target(check, &target);
@@ -220,16 +126,33 @@ static int check_volume(struct check *check, const char *device, bool must, stru
 	return 0;
 }
 
+/* The first step of all: without a configuration nobody is asked. Moves err into the outcome. */
+static int not_configured(struct check *check, const char *name, int64_t ms, struct cmk_err *err)
+{
+	static struct token token; /* of which there is none */
+	const struct check_target target = { NULL, LUKS_NONE, &token, 0 };
+	const struct warnings warnings = { 0 };
+
+	token = (struct token){ 0 };
+	(void)text_copy(token.customer, sizeof(token.customer), name);
+	check->result = (struct probe_result){ .err = *err };
+	*err = (struct cmk_err){ 0 };
+	probe_add_step(&check->result, "configuration", "", ms, check->result.err.code);
+	show(check, &(struct check_outcome){ &target, &check->result, &warnings });
+	return 0;
+}
+
 static int check_customer(struct check *check, const char *name, struct cmk_err *err)
 {
 	struct token token;
-	struct target target = { NULL, LUKS_NONE, &token, 0 };
+	struct check_target target = { NULL, LUKS_NONE, &token, 0 };
+	int64_t began = io_now_ms();
 	int r = enrol_load(&check->enrol, name, check->debug, err);
 
 	if (r >= 0)
 		r = enrol_template(&check->enrol, check->enrol.customer.key, &token, err);
 	if (r < 0)
-		return r;
+		return r == -ENOMEM ? r : not_configured(check, name, io_now_ms() - began, err);
 	run_target(check, &target);
 	for (size_t i = 0; i < check->enrol.customer.spare_keys_count; i++) {
 		(void)text_copy(token.wrapped[0].key, sizeof(token.wrapped[0].key),

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cause.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "command.h"
@@ -132,6 +133,7 @@ static void print_failure(const struct failure *failure)
 		output_escaped(err->request_id);
 		putchar('\n');
 	}
+	printf("  Acts:    %s\n", output_party(cause_party(err)));
 	printf("  Next:    %s\n", cmk_code_hint(err->code));
 }
 

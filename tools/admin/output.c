@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cause.h"
 #include "base/text.h"
 
 /* As long as anything printed: an error's sentence, or a key's URL with every byte escaped. */
@@ -148,7 +149,25 @@ void output_error(struct buf *b, const struct cmk_err *err)
 	buf_json_member(b, "code", cmk_code_name(err->code));
 	buf_json_member(b, "class", cmk_class_name(cmk_code_class(err->code)));
 	buf_json_member(b, "message", err->text);
+	buf_json_member(b, "acts", cmk_party_name(cause_party(err)));
+	if (err->cause[0] != '\0')
+		output_member(b, "cause", err->cause);
 	if (err->request_id[0] != '\0')
 		buf_json_member(b, "request_id", err->request_id);
 	buf_puts(b, "}");
+}
+
+const char *output_party(enum cmk_party party)
+{
+	switch (party) {
+	case CMK_PARTY_NOBODY:
+		return "nobody: wait, then try again";
+	case CMK_PARTY_MACHINE:
+		return "whoever administers this machine";
+	case CMK_PARTY_PROVIDER:
+		return "the provider";
+	case CMK_PARTY_CUSTOMER:
+		return "the customer";
+	}
+	return "unknown";
 }

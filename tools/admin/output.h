@@ -41,5 +41,7 @@ int output_end(struct buf *b);
 void output_member(struct buf *b, const char *name, const char *text);
 /* "keyslots":[1,2] of a set. */
 void output_slots(struct buf *b, const char *name, uint32_t slots);
-/* "error":{"code","class","message","request_id"}, or null for none. */
+/* "error":{"code","class","message","acts","cause","request_id"}, or null for none. */
 void output_error(struct buf *b, const struct cmk_err *err);
+/* Who must act, in a sentence. */
+const char *output_party(enum cmk_party party);

@@ -3,6 +3,7 @@
 #include "warnings.h"
 
 #include <stdarg.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -37,8 +38,9 @@ void warnings_of_key(struct warnings *warnings, const struct probe_key *key, int
 	format_day(key->expires, day);
 	if (key->expires != 0 && key->expires <= now)
 		add(warnings,
-		    "the key expired on %s: volumes still open, but the customer should "
-		    "renew it",
+		    "the key expired on %s: volumes still open, for the vault goes on unwrapping "
+		    "and we follow it (unless [policy] expired_keys = refuse), but the customer "
+		    "should renew it",
 		    day);
 	else if (key->expires != 0 && key->expires - now <= (int64_t)WARNING_EXPIRES_DAYS * DAY)
 		add(warnings, "the key expires on %s: the customer should renew it", day);
@@ -58,4 +60,30 @@ void warnings_of_volume(struct warnings *warnings, size_t wrappings, uint32_t by
 		if ((bypass_slots & UINT32_C(1) << i) != 0)
 			add(warnings, "keyslot %d opens the volume without the customer's key", i);
 	}
+}
+
+/* The number is the helper's, who may have had it from anyone. */
+static int64_t minutes_off(int64_t seconds)
+{
+	int64_t off = seconds < 0 ? -(seconds + 1) : seconds;
+
+	return off / 60 + (off % 60 >= 30);
+}
+
+void warnings_of_machine(struct warnings *warnings, const struct probe_found *found)
+{
+	if (found->clock_ahead >= WARNING_CLOCK_S || found->clock_ahead <= -WARNING_CLOCK_S)
+		add(warnings,
+		    "this machine's clock is %" PRId64 " minutes %s that of the services: set it, "
+		    "for certificates and assertions depend on it",
+		    minutes_off(found->clock_ahead),
+		    found->clock_ahead > 0 ? "behind" : "ahead of");
+	if (found->token_seconds > 0 && found->token_seconds < WARNING_TOKEN_S)
+		add(warnings,
+		    "the access token lives for %" PRId64 " s only: volumes that open later sign "
+		    "in again",
+		    found->token_seconds);
+	if (found->lists_keys)
+		add(warnings, "the application may list every key of the vault: the customer can "
+			      "narrow its role to the one key");
 }

@@ -7,8 +7,12 @@
 
 #include "probe.h"
 
-#define WARNINGS_MAX	     8
+#define WARNINGS_MAX	     12
 #define WARNING_EXPIRES_DAYS 30
+/* An assertion is taken five minutes early or late; half of that is no accident. Seconds. */
+#define WARNING_CLOCK_S 150
+/* Entra gives an hour or more, so that volumes that open together sign in once. Seconds. */
+#define WARNING_TOKEN_S 600
 
 struct warnings {
 	char items[WARNINGS_MAX][256];
@@ -19,3 +23,5 @@ struct warnings {
 void warnings_of_key(struct warnings *warnings, const struct probe_key *key, int64_t now);
 /* A volume that hangs on one vault, or that others open too. */
 void warnings_of_volume(struct warnings *warnings, size_t wrappings, uint32_t bypass_slots);
+/* A clock that is off, rights that no unlock needs, an access token that is gone soon. */
+void warnings_of_machine(struct warnings *warnings, const struct probe_found *found);

@@ -136,20 +136,39 @@ static void describe_key(struct buf *out, const struct vault_key *key)
 
 static void describe_steps(struct buf *out, const struct unlock *unlock)
 {
-	const struct unlock_step *steps;
-	size_t count = unlock_steps(unlock, &steps);
+	const struct steps *steps = unlock_steps(unlock);
 	buf_json_name(out, "steps");
 	buf_puts(out, "[");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < steps->count; i++) {
+		const struct step *step = &steps->items[i];
 		buf_json_next(out);
 		buf_puts(out, "{");
-		buf_json_member(out, "name", steps[i].name);
-		buf_json_member(out, "host", steps[i].host);
-		buf_json_int(out, "ms", steps[i].ms);
-		buf_json_member(out, "code", steps[i].code ? cmk_code_name(steps[i].code) : "ok");
+		buf_json_member(out, "name", step->name);
+		buf_json_member(out, "host", step->host);
+		buf_json_int(out, "ms", step->ms);
+		buf_json_member(out, "code", step->code ? cmk_code_name(step->code) : "ok");
 		buf_puts(out, "}");
 	}
 	buf_puts(out, "]");
+}
+
+/* What a check shows besides. */
+static void describe_findings(struct buf *out, struct answer *answer)
+{
+	struct unlock_findings found;
+	unlock_findings(answer->unlock, &found);
+	buf_json_name(out, "found");
+	buf_puts(out, "{");
+	buf_json_int(out, "clock_ahead", found.clock_ahead);
+	buf_json_int(out, "token_seconds", found.token_seconds);
+	buf_json_bool(out, "lists_keys", found.lists_keys);
+	buf_json_member(out, "issuer", found.claims.issuer);
+	buf_json_member(out, "subject", found.claims.subject);
+	buf_json_member(out, "audience", found.claims.audience);
+	buf_json_member(out, "identity", found.identity);
+	buf_json_member(out, "exchange", found.exchange);
+	buf_json_member(out, "authority", found.authority);
+	buf_puts(out, "}");
 }
 
 static void add_detail(struct answer *answer, struct wire_reply *reply)
@@ -160,6 +179,8 @@ static void add_detail(struct answer *answer, struct wire_reply *reply)
 	describe_steps(&detail, answer->unlock);
 	if (key)
 		describe_key(&detail, key);
+	if (answer->request.op == WIRE_PROBE)
+		describe_findings(&detail, answer);
 	buf_puts(&detail, "}");
 	reply->detail = buf_take(&detail);
 }
@@ -181,8 +202,10 @@ static int serve_probe(struct answer *answer, struct wire_reply *reply, struct c
 	_cleanup_secret_ struct secret key = { 0 };
 	struct token_wrapping wrapping;
 	const char *header = answer->request.header[0] ? answer->request.header : NULL;
-	int r = answer->template ? unlock_wrap(answer->unlock, &answer->payload, &wrapping, err)
-				 : unlock_unwrap(answer->unlock, header, true, &key, err);
+	int r = unlock_survey(answer->unlock, err);
+	if (r == 0)
+		r = answer->template ? unlock_wrap(answer->unlock, &answer->payload, &wrapping, err)
+				     : unlock_unwrap(answer->unlock, header, true, &key, err);
 	add_detail(answer, reply);
 	/* For a volume, so that whoever asked can try whether it still opens a keyslot. */
 	if (r == 0 && header)

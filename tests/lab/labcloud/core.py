@@ -55,6 +55,11 @@ class Cloud:
         server.Listener(self, server.unix(self.control_path), "control")
 
     def handle(self, service, request):
+        reply = self._answer(service, request)
+        reply.when = self.model.now()
+        return reply
+
+    def _answer(self, service, request):
         if service == "arc":
             return self.agent.handle(self.model, request)
         if service == "metadata":

@@ -56,6 +56,7 @@ class Reply:
     headers: list = field(default_factory=list)
     json: object = None  # kept beside body so that a fault can change a member
     note: dict = field(default_factory=dict)  # more for the request log
+    when: float = None  # the Date; None: this machine's clock
 
     def head(self, length=None, keep_alive=True):
         reason = responses.get(self.status, "Status")
@@ -63,7 +64,7 @@ class Reply:
         if length is not None:
             lines.append(f"Content-Length: {length}")
         lines += [f"{name}: {value}" for name, value in self.headers]
-        lines.append("Date: " + email.utils.formatdate(usegmt=True))
+        lines.append("Date: " + email.utils.formatdate(self.when, usegmt=True))
         if not keep_alive:
             lines.append("Connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")

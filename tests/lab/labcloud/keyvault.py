@@ -155,6 +155,14 @@ def delete(call, _version):
                     **call.bundle(call.key.versions[-1])})
 
 
+def list_keys(call):
+    """All keys that are not deleted, on one page, by their newest versions."""
+    found = [k for k in call.vault.keys.values() if k.deleted is None]
+    return call.ok({"value": [{"kid": f"https://{call.vault.host}/keys/{k.name}",
+                               "attributes": call.attributes(k.version(None))} for k in found],
+                    "nextLink": None})
+
+
 # Method and last part of the path: (permission, function, needs the key to exist). The segment's case
 # is free, and so is an empty version: /keys/disk//unwrapkey.
 OPERATIONS = {
@@ -204,6 +212,10 @@ def handle(model, vault, request):
     claims, refusal = authenticate(model, vault, request)
     if refusal:
         return refusal
+    if request.path.rstrip("/") == "/keys" and request.method == "GET":
+        return (_version_check(vault, request) or firewall(vault, request, claims)
+                or authorize(vault, request, claims, "list", None)
+                or list_keys(Call(model, vault, request, claims, None)))
     if not request.path.startswith("/keys/"):
         return Reply(404, b"", headers(vault, request))
     name, version_id, operation = _route(request)
