@@ -9,8 +9,9 @@ from .wrong import Wrong
 WAITING = r"luks-cmk: (asking|waiting) .*; type the passphrase, or Enter for the prompt"
 PROMPT = r"Please unlock disk root"
 ROOT = r"Running /scripts/local-bottom"
-# From the last key to the prompt, or to the root that it opens; and the patience with half a line.
-AT_ONCE, PATIENCE = 15, 10
+# From the last key to the prompt, or to the root that it opens, on a machine that has other things to do; and
+# the patience with half a line.
+AT_ONCE, PATIENCE = 30, 10
 
 
 def _expect(boot, pattern, seconds, wrong):
