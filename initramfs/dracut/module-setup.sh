@@ -85,7 +85,7 @@ add_programs() {
 	done
 	# Threads end through libgcc_s, which glibc loads only then.
 	inst_libdir_file 'libgcc_s.so*'
-	inst_multiple cat date flock ip mkdir modprobe readlink rm sed sleep tr udevadm
+	inst_multiple cat date flock grep ip mkdir modprobe readlink rm sed sleep tr udevadm
 }
 
 add_systemd() {

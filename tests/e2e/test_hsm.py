@@ -50,9 +50,8 @@ def test_aes(machine, hsm, volume):
     status = machine.tool("status", volume, "--json").json
     assert host in str(status) and "A256KW" in str(status)
     check, = machine.tool("check", volume, "--json").json["checks"]
-    assert all(s["code"] == "ok" for s in check["steps"])
-    names = ["key", "algorithm", "grant", "unwrap", "keyslot", "plugin"]
-    assert [s["name"] for s in check["steps"]][-6:] == names
+    assert [s["name"] for s in check["steps"]][-6:] == ["key", "algorithm", "grant", "unwrap", "keyslot", "plugin"]
+    assert {s["code"] for s in check["steps"]} == {"ok"}
     machine.configure(provider=True)
     check, = machine.tool("check", "--customer", hsm, "--json").json["checks"]
     assert [s["name"] for s in check["steps"]][-6:] == ["sign-in", "key", "algorithm", "wrap", "grant", "unwrap"]

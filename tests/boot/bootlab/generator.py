@@ -24,6 +24,7 @@ class InitramfsTools:
     prompt = r"Please unlock disk root"
     rooted = r"Running /scripts/local-bottom"
     goes_on = r"Running /scripts/local-premount"
+    complaint = "E: luks-cmk: "
     slack = 0
     # What Debian's libcurl brings with it differs from release to release.
     sizes = {"bookworm": 5e6, "trixie": 5.5e6, "testing": 5.5e6}
@@ -47,6 +48,7 @@ class Dracut:
     others = (("initrd-grub", *GRUB),)
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
+    complaint = "dracut: luks-cmk: "
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
     slack = 60
     # With networkd and the kernel's network, which dracut puts into no image that does not need them.

@@ -73,7 +73,7 @@ class Report:
 
     def _loud(self, guest):
         for path, said in guest.loud.items():
-            if said is None or "E: luks-cmk: " not in said or path not in said:
+            if said is None or guest.generator.complaint not in said or path not in said:
                 raise Wrong(f"an image was made without {path}, or nobody said why not: {said}")
         return f"no image without {' or '.join(guest.loud)}"
 

@@ -71,7 +71,7 @@ def _until_deadline(boot):
     left = boot.begin + 14 - boot.machine.age()
     time.sleep(max(0, left))
     boot.machine.type(PASSPHRASE[6:8])
-    _expect(boot, r"\[timeout\]", 10, "there was no deadline")
+    _expect(boot, r"\[timeout\]", 20, "there was no deadline")
 
 
 def half(boot):
