@@ -58,9 +58,9 @@ static const struct command commands[] = {
 	  "      --token N            only token N\n"
 	  "      --last               even if nothing can open the volume afterwards\n",
 	  "Repeating it is no error; no vault is asked.", cmd_remove },
-	{ "customer", "add NAME --tenant ID --key URL | list | show NAME",
+	{ "customer", "add NAME --tenant TENANT --key URL | list | show NAME",
 	  "which customers this machine knows",
-	  "      --tenant ID          the customer's tenant (add)\n"
+	  "      --tenant TENANT      the customer's: its id, or a domain of it (add)\n"
 	  "      --key URL            of the customer's key, usually without version (add)\n"
 	  "      --spare-key URL      of another key that shall open the volumes too (add)\n"
 	  "      --force              replace what is configured already (add)\n"

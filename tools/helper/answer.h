@@ -8,6 +8,7 @@
 #include "format/config.h"
 #include "format/token.h"
 #include "format/wire.h"
+#include "identity/identity.h"
 #include "net/http.h"
 #include "unlock.h"
 
@@ -21,7 +22,8 @@ struct answer {
 	struct secret payload; /* probe of a template: something to wrap */
 	struct http *http;
 	struct unlock *unlock;
-	int64_t deadline_ms; /* io_now_ms() */
+	struct identity identity; /* WIRE_CLAIMS */
+	int64_t deadline_ms;	  /* io_now_ms() */
 	bool forever; /* what is out of reach until then is to be asked again by a new helper */
 };
 
