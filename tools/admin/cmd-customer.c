@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "command.h"
 #include "customers.h"
+#include "handover.h"
 #include "keyurl.h"
 #include "lookup.h"
 #include "output.h"
@@ -39,15 +40,10 @@ static int fill(const struct add_args *args, const char *name, struct customer *
 {
 	static struct config config; /* large, and there is one */
 	const struct cloud *cloud;
-	int r = config_load(CONF_DIR, &config, err);
+	int r = customers_config(&config, &cloud, err);
 
 	if (r < 0)
 		return r;
-	cloud = config_cloud(&config, config.provider.cloud);
-	if (cloud == NULL)
-		return cmk_err(err, CMK_CONFIG,
-			       CONF_DIR "/luks-cmk.conf: [provider] cloud '%s' is not known",
-			       config.provider.cloud);
 	if (!text_is_name(name, sizeof(ret->name) - 1))
 		return cmk_err(
 			err, CMK_CONFIG,
@@ -255,6 +251,7 @@ int cmd_customer(struct call *call, struct cmk_err *err)
 		{ "add", customer_add },
 		{ "list", customer_list },
 		{ "show", customer_show },
+		{ "handover", customer_handover },
 	};
 	const char *verb = call->argc > 1 ? call->argv[1] : "";
 
@@ -267,5 +264,5 @@ int cmd_customer(struct call *call, struct cmk_err *err)
 		call->argv++;
 		return verbs[i].run(call, err);
 	}
-	return usage_error(call, "customer wants add, list or show");
+	return usage_error(call, "customer wants add, list, show or handover");
 }
