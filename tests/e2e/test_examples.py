@@ -2,7 +2,9 @@
 """docs/examples, run as they stand on a machine without luks-cmk; twice, and the second time changes nothing."""
 
 import hashlib
+import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -11,6 +13,7 @@ from machine import ROOT, SANITIZED, STAGE, Machine
 from client import Namespace
 
 EXAMPLES = os.path.join(ROOT, "docs/examples")
+PLAYBOOK = "/usr/bin/ansible-playbook"
 pytestmark = pytest.mark.skipif(SANITIZED, reason="the examples install a build for users")
 
 
@@ -42,6 +45,53 @@ def fixture_bare(tmp_path):
         yield machine
 
 
+def archive_of(machine):
+    """Of the installed files, as docs/examples/README.md makes it."""
+    archive = machine.path("luks-cmk.tar.gz")
+    subprocess.run(["sh", "-c", 'cd "$0" && find . -type f -print0 | tar -czf "$1" --owner=0 --group=0 --null --files-from=-',
+                    STAGE, archive], check=True)
+    return archive
+
+
+def play(machine, variables):
+    """(changed, what it said)"""
+    path = machine.write("variables.json", json.dumps(variables))
+    done = machine.run("env", f"HOME={machine.folder}", "ANSIBLE_NOCOLOR=1", "ANSIBLE_LOCALHOST_WARNING=0", "ANSIBLE_PIPELINING=1", PLAYBOOK,
+                       "-c", "local", "-i", "localhost,", "-e", f"@{path}",
+                       "-e", "ansible_python_interpreter=/usr/bin/python3", "-e", f"ansible_remote_tmp={machine.folder}",
+                       os.path.join(EXAMPLES, "ansible/site.yml"), timeout=600)
+    assert done.status == 0, done.out + done.err
+    return int(re.search(r"changed=(\d+) ", done.out)[1]), done.out
+
+
+def test_ansible(bare):
+    """A new volume, and one with a passphrase."""
+    machine = bare
+    provider, contoso = machine.ids["provider"], machine.ids["customers"]["contoso"]
+    fresh, old = machine.image(), machine.copy(machine.plain)
+    variables = {
+        "luks_cmk_archive": archive_of(machine), "luks_cmk_client_id": provider["client_id"],
+        "luks_cmk_identity": provider["identity_client_id"],
+        "luks_cmk_ca_file": os.path.join(machine.lab.state, "ca.pem"),
+        "luks_cmk_customers": [{"name": "contoso", "tenant": "contoso.onmicrosoft.com", "key": contoso["key"]}],
+        "luks_cmk_volumes": [
+            {"device": fresh, "name": "data", "customer": "contoso", "format": True},
+            # It holds something, and so is never made anew.
+            {"device": old, "name": "old", "customer": "contoso", "format": True, "key_file": machine.key_file}]}
+    assert play(machine, variables)[0] > 5
+    for image in (fresh, old):
+        machine.forget()
+        machine.opens(image)
+    machine.opens_by_passphrase(old)
+    assert machine.tool("status", fresh, "--json").json["only_way_in"]
+    before = machine.seen(fresh, old)
+    changed, said = play(machine, variables)
+    assert changed == 0, said
+    assert machine.seen(fresh, old) == before
+    crypttab = machine.run("cat", "/etc/crypttab").out
+    assert re.search(r"^data UUID=\S+ none luks,_netdev,nofail$", crypttab, re.M) and "\nold UUID=" in "\n" + crypttab
+
+
 def cloud_init(machine, data):
     """write_files and runcmd, as cloud-init has them; the packages are those of tests/packages."""
     for file in data["write_files"]:
@@ -56,10 +106,7 @@ def cloud_init(machine, data):
 
 def test_cloud_init(bare):
     machine = bare
-    provider, device, archive = machine.ids["provider"], machine.image(), machine.path("luks-cmk.tar.gz")
-    # As docs/examples/README.md makes it.
-    subprocess.run(["sh", "-c", 'cd "$0" && find . -type f -print0 | tar -czf "$1" --owner=0 --group=0 --null --files-from=-',
-                    STAGE, archive], check=True)
+    provider, device, archive = machine.ids["provider"], machine.image(), archive_of(machine)
     with open(archive, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
     with open(os.path.join(EXAMPLES, "cloud-init/user-data.yaml"), encoding="utf-8") as file:
