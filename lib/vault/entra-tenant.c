@@ -42,27 +42,6 @@ int entra_tenant_request(const struct cloud *cloud, const char *domain, struct h
 	return 0;
 }
 
-/* Entra's error document, with status 400 (AADSTS90002, AADSTS900023) or 404. */
-static int refused(const char *domain, const struct http_reply *reply, struct cmk_err *err)
-{
-	_cleanup_json_ struct json *json = NULL;
-	char error[64], description[MESSAGE_MAX] = "";
-
-	if (reply->status != 400 && reply->status != 404)
-		return message_status(reply, err);
-	if (message_json(reply, &json, NULL) < 0 ||
-	    !json_copy_string(json, json_member(json, json_root(json), "error"), error,
-			      sizeof(error)))
-		return message_status(reply, err);
-	(void)json_copy_string(json, json_member(json, json_root(json), "error_description"),
-			       description, sizeof(description));
-	message_shorten(description);
-	return cmk_err(err, CMK_TENANT,
-		       "%s knows no tenant %s (%s); correct the domain or the cloud, or give the "
-		       "tenant's id",
-		       reply->host, domain, description[0] ? description : error);
-}
-
 /* The id in "https://AUTHORITY/ID/v2.0"; false if that is not what issuer is. */
 static bool read_issuer(const struct cloud *cloud, const char *issuer,
 			char ret[static TOKEN_ID_MAX])
@@ -98,7 +77,7 @@ int entra_tenant_reply(const struct cloud *cloud, const char *domain,
 
 	message_note_id(reply, err);
 	if (reply->status != 200)
-		return refused(domain, reply, err);
+		return entra_tenant_refused(domain, reply, err);
 	int r = message_json(reply, &json, err);
 	if (r == 0)
 		r = message_read(reply, json, json_root(json), fields, 1, &found, err);

@@ -24,3 +24,4 @@ int entra_tenant_reply(const struct cloud *cloud, const char *domain,
 /* entra-error.c: the code and sentence for a reply that is no success. Always negative. */
 int entra_refused(const struct vault_target *target, const struct http_reply *reply,
 		  struct cmk_err *err);
+int entra_tenant_refused(const char *domain, const struct http_reply *reply, struct cmk_err *err);

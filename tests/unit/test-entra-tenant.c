@@ -68,12 +68,8 @@ static void test_replies(void **state)
 		{ "list", 200, "[]", CMK_PROTOCOL, HOST },
 		{ "page", 200, "<html>Sign in</html>", CMK_PROTOCOL, HOST },
 		{ "empty", 200, "", CMK_PROTOCOL, HOST },
-		{ "unknown", 400,
-		  "{\"error\":\"invalid_tenant\",\"error_description\":\"AADSTS90002: Tenant "
-		  "not found.\\r\\nTrace ID: x\"}",
-		  CMK_TENANT, "knows no tenant " DOMAIN " (AADSTS90002: Tenant not found)" },
 		{ "unknown, 404", 404, "{\"error\":\"invalid_tenant\"}", CMK_TENANT,
-		  "(invalid_tenant)" },
+		  ": invalid_tenant; correct" },
 		{ "escape in the reason", 400,
 		  "{\"error\":\"x\",\"error_description\":\"\\u001b]0;x\"}", CMK_TENANT,
 		  "\\x1b]0;x" },
@@ -97,8 +93,48 @@ static void test_replies(void **state)
 		CHECK_INT(rows[i].name, err.code, rows[i].code);
 		CHECK_TEXT(rows[i].name, id, rows[i].code == CMK_OK ? TENANT : "");
 		CHECK_TEXT(rows[i].name, err.request_id, REQUEST);
+		CHECK_TEXT(rows[i].name, err.cause, "");
 		if (rows[i].code != CMK_OK)
 			CHECK_SENTENCE(rows[i].name, err.text, rows[i].part);
+	}
+}
+
+/* By the table of causes; the last one is not in it. */
+static void test_refusals(void **state)
+{
+	static const struct {
+		const char *body;
+		enum cmk_code code;
+		const char *part, *cause;
+	} rows[] = {
+		{ "{\"error\":\"invalid_tenant\",\"error_description\":\"AADSTS90002: Tenant not "
+		  "found.\\r\\nTrace ID: x\"}",
+		  CMK_TENANT,
+		  "knows no tenant " DOMAIN
+		  ": there is no such tenant in this cloud (AADSTS90002); "
+		  "correct the domain",
+		  "AADSTS90002" },
+		{ "{\"error\":\"invalid_request\",\"error_codes\":[900023]}", CMK_TENANT,
+		  "(AADSTS900023)", "AADSTS900023" },
+		{ "{\"error\":\"temporarily_unavailable\",\"error_codes\":[90033]}",
+		  CMK_SERVICE_DOWN, "does not say whose domain " DOMAIN " is", "AADSTS90033" },
+		{ "{\"error\":\"x\",\"error_description\":\"AADSTS123456: Words\"}", CMK_TENANT,
+		  "knows no tenant " DOMAIN ": AADSTS123456: Words; correct", "" },
+	};
+
+	(void)state;
+	config_init(&config);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		_cleanup_http_reply_ struct http_reply reply;
+		struct cmk_err err = { 0 };
+		char id[TOKEN_ID_MAX] = "";
+		make_reply(&reply, HOST, 400, rows[i].body);
+		CHECK_INT(rows[i].part,
+			  entra_tenant_reply(&config.clouds[0], DOMAIN, &reply, id, &err),
+			  cmk_code_errno(rows[i].code));
+		CHECK_INT(rows[i].part, err.code, rows[i].code);
+		CHECK_TEXT(rows[i].part, err.cause, rows[i].cause);
+		CHECK_SENTENCE(rows[i].part, err.text, rows[i].part);
 	}
 }
 
@@ -107,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
