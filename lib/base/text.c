@@ -133,6 +133,39 @@ bool text_is_name(const char *text, size_t max)
 	return !text[i];
 }
 
+#define DOMAIN_MAX 253
+#define LABEL_MAX  63
+
+bool text_is_domain(const char *text)
+{
+	size_t labels = 0, len = 0, digits = 0, i;
+
+	for (i = 0; text[i] && i <= DOMAIN_MAX; i++) {
+		if (text[i] == '.') {
+			if (len == 0 || len > LABEL_MAX || text[i - 1] == '-')
+				return false;
+			labels++;
+			len = digits = 0;
+		} else if (is_alnum(text[i]) || (text[i] == '-' && len > 0)) {
+			len++;
+			digits += is_digit(text[i]);
+		} else {
+			return false;
+		}
+	}
+	return i <= DOMAIN_MAX && labels > 0 && len > 0 && len <= LABEL_MAX && digits < len &&
+	       text[i - 1] != '-';
+}
+
+bool text_is_plain(const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		if (*p <= ' ' || *p > '~' || strchr("\"'\\$`!", *p))
+			return false;
+	}
+	return text[0] != '\0';
+}
+
 bool text_copy(char *out, size_t size, const char *text)
 {
 	size_t len = strlen(text);

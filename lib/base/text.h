@@ -20,6 +20,16 @@ size_t text_utf8(const char *text, size_t len, uint32_t *ret);
 
 /* A GUID in its usual form, 8-4-4-4-12 hexadecimal digits of either case. */
 bool text_is_guid(const char *text);
+/*
+ * A domain name (RFC 1035): two or more labels of letters, digits and dashes, 253 characters at most, the last
+ * one no number, so that it is no address either.
+ */
+bool text_is_domain(const char *text);
+/*
+ * Whether text can stand in a shell's command, between quotes of either kind and in JSON, and means nothing
+ * but itself: printable ASCII without blanks, quotes, backslash, $, ` and !.
+ */
+bool text_is_plain(const char *text);
 /* 1 to max characters of [A-Za-z0-9._-], the first alphanumeric: a customer's or cloud's name. */
 bool text_is_name(const char *text, size_t max);
 /* Copies text to out; false (and out empty) if it does not fit in size with its NUL. */

@@ -29,6 +29,7 @@ enum tag {
 	TAG_AGAIN,
 	TAG_TIMEOUT,
 	TAG_CAUSE,
+	TAG_DOMAIN,
 	TAG_COUNT
 };
 
@@ -44,6 +45,8 @@ static const struct {
 			BIT(TAG_HEADER) | BIT(TAG_TOKEN) | BIT(TAG_KEY) },
 	[WIRE_DESCRIBE] = { ANY_REQUEST, BIT(TAG_TOKEN) },
 	[WIRE_PROBE] = { ANY_REQUEST, BIT(TAG_TOKEN) },
+	[WIRE_TENANT] = { BIT(TAG_DEBUG) | BIT(TAG_TIMEOUT) | BIT(TAG_DOMAIN), BIT(TAG_DOMAIN) },
+	[WIRE_CLAIMS] = { BIT(TAG_DEBUG) | BIT(TAG_TIMEOUT), 0 },
 	[WIRE_REPLY] = { BIT(TAG_CODE) | BIT(TAG_TEXT) | BIT(TAG_REQUEST_ID) | BIT(TAG_KEY) |
 				 BIT(TAG_DETAIL) | BIT(TAG_AGAIN) | BIT(TAG_CAUSE),
 			 BIT(TAG_CODE) },
@@ -62,6 +65,7 @@ static const size_t tag_max[TAG_COUNT] = {
 	[TAG_AGAIN] = 1,
 	[TAG_TIMEOUT] = TIMEOUT_LEN,
 	[TAG_CAUSE] = CMK_CAUSE_MAX - 1,
+	[TAG_DOMAIN] = WIRE_DOMAIN_MAX - 1,
 };
 
 /* A field's bytes, in the message itself; data is NULL where the field is absent. */
@@ -151,10 +155,11 @@ int wire_encode_request(const struct wire_request *request, struct secret *ret, 
 		[TAG_TOKEN] = field_of_text(request->token),
 		[TAG_KEY] = field_of(request->key.data, request->key.len),
 		[TAG_TIMEOUT] = field_of(timeout, request->timeout > 0 ? sizeof(timeout) : 0),
+		[TAG_DOMAIN] = field_of_text(request->domain),
 	};
 
 	put_u32(timeout, request->timeout);
-	if (request->op <= WIRE_INVALID || request->op >= WIRE_REPLY)
+	if (request->op <= WIRE_INVALID || request->op == WIRE_REPLY || request->op >= WIRE_KINDS)
 		return malformed(err, "would ask for nothing");
 	return encode(request->op, fields, ret, err);
 }
@@ -232,7 +237,7 @@ static int decode(const struct secret *message, enum wire_op *ret_kind,
 			"%u, this program speaks version %d" REINSTALL,
 			version, WIRE_VERSION);
 	kind = message->data[LENGTH_LEN + 1];
-	if (kind < WIRE_UNWRAP || kind > WIRE_REPLY)
+	if (kind <= WIRE_INVALID || kind >= WIRE_KINDS)
 		return malformed(err, "is of an unknown kind");
 	r = decode_fields(message, kinds[kind].allowed, fields, err);
 	if (r < 0)
@@ -285,6 +290,7 @@ int wire_decode_request(const struct secret *message, struct wire_request *ret, 
 		request.timeout = (uint32_t)get_u32(fields[TAG_TIMEOUT].data);
 	take_array(request.header, &fields[TAG_HEADER]);
 	take_array(request.volume, &fields[TAG_VOLUME]);
+	take_array(request.domain, &fields[TAG_DOMAIN]);
 	r = take_text(&request.token, &fields[TAG_TOKEN]);
 	if (r < 0)
 		return r;

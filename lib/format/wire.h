@@ -23,6 +23,9 @@
 /* A token, a payload and small change; a reply's detail is JSON of at most 64 KiB. */
 #define WIRE_MESSAGE_MAX (TOKEN_JSON_MAX + 65536 + 8192)
 
+/* RFC 1035, section 2.3.4, and a NUL. */
+#define WIRE_DOMAIN_MAX 254
+
 enum wire_op {
 	WIRE_INVALID = 0,
 	WIRE_UNWRAP, /* token + header description -> keyslot key */
@@ -30,6 +33,9 @@ enum wire_op {
 	WIRE_DESCRIBE, /* template or token -> the key's newest version and attributes */
 	WIRE_PROBE, /* template or token -> every step, timed; with a header description unwraps too */
 	WIRE_REPLY,
+	WIRE_TENANT, /* a tenant's domain -> its id */
+	WIRE_CLAIMS, /* what this machine's assertion says of it; for people, nothing relies on it */
+	WIRE_KINDS,
 };
 
 /* Owned; wire_request_done() wipes and frees. */
@@ -41,14 +47,15 @@ struct wire_request {
 	char volume[64];		     /* UUID, for the User-Agent; may be empty */
 	char *token;			     /* JSON */
 	struct secret key;		     /* wrap: the keyslot key */
+	char domain[WIRE_DOMAIN_MAX];	     /* tenant: "contoso.onmicrosoft.com" */
 };
 
 /* Owned; wire_reply_done() wipes and frees. err.code is CMK_OK on success. */
 struct wire_reply {
 	struct cmk_err err; /* its request_id is set on success too */
 	struct secret key;  /* unwrap: the keyslot key */
-	char *detail; /* JSON: wrap a token, describe and probe see docs/formats.md; or NULL */
-	bool again;   /* with a failure: the configuration says to go on asking for ever */
+	char *detail;	    /* JSON: wrap a token, the others see docs/formats.md; or NULL */
+	bool again;	    /* with a failure: the configuration says to go on asking for ever */
 };
 
 #define _cleanup_wire_request_ __attribute__((cleanup(wire_request_done)))

@@ -10,18 +10,22 @@
 #include "base/err.h"
 #include "base/secret.h"
 
-/* Entra takes no longer ones in a federated credential. */
+/* "Issuer, subject and audience at most 600 characters": more, no federated credential can hold. */
 #define CLAIM_MAX 601
 
 struct claims {
 	char issuer[CLAIM_MAX];
 	char subject[CLAIM_MAX];
-	char audience[CLAIM_MAX]; /* the first, if there are several */
-	int64_t not_before;	  /* seconds since 1970; 0 where unset */
+	char audience[CLAIM_MAX];
+	char tenant_id[37]; /* empty where the issuer is not Entra */
+	int64_t not_before; /* seconds since 1970; 0 where unset */
 	int64_t expires;
 };
 
-/* Reads the second part of a JWS (RFC 7515, section 3.1; RFC 7519, section 4.1). CMK_IDENTITY, -ENOMEM. */
+/*
+ * Reads the second part of a JWS (RFC 7515, section 3.1; RFC 7519, section 4.1). The texts will be shown and
+ * stand in commands, so each must be text_is_plain(). CMK_IDENTITY, -ENOMEM.
+ */
 int claims_read(const struct secret *jwt, struct claims *ret, struct cmk_err *err);
 /*
  * Whether it is within its time at now, as Entra takes it: with five minutes on either side. CMK_CLOCK.

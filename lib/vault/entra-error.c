@@ -151,3 +151,38 @@ int entra_refused(const struct vault_target *target, const struct http_reply *re
 	cause_set(err, cause->name);
 	return r;
 }
+
+/* The table's next steps are about a customer's tenant_id; here is none yet. */
+static int no_tenant(const char *domain, const struct http_reply *reply, const char *why,
+		     const char *number, struct cmk_err *err)
+{
+	return cmk_err(err, CMK_TENANT,
+		       "%s knows no tenant %s: %s%s%s%s; correct the domain or the cloud, or give "
+		       "the tenant's id",
+		       reply->host, domain, why, number[0] ? " (" : "", number,
+		       number[0] ? ")" : "");
+}
+
+/* With status 400 (AADSTS90002, AADSTS900023) or 404 as a rule. */
+int entra_tenant_refused(const char *domain, const struct http_reply *reply, struct cmk_err *err)
+{
+	struct entra_problem problem;
+	int r;
+
+	if (!read_problem(reply, &problem))
+		return message_status(reply, err);
+	const struct cause *cause = find_refusal(problem.number);
+	if (!cause && reply->status != 400 && reply->status != 404)
+		return message_status(reply, err);
+	if (!cause)
+		return no_tenant(domain, reply,
+				 problem.description[0] ? problem.description : problem.error, "",
+				 err);
+	if (cause->code == CMK_TENANT)
+		r = no_tenant(domain, reply, cause->meaning, cause->name, err);
+	else
+		r = cmk_err(err, cause->code, "%s does not say whose domain %s is: %s; %s (%s)",
+			    reply->host, domain, cause->meaning, cause->next, cause->name);
+	cause_set(err, cause->name);
+	return r;
+}

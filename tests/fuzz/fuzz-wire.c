@@ -27,6 +27,7 @@ static void round_trip_request(const struct secret *message)
 		   request.timeout == again.timeout);
 	FUZZ_CHECK(same_text(request.header, again.header));
 	FUZZ_CHECK(same_text(request.volume, again.volume));
+	FUZZ_CHECK(same_text(request.domain, again.domain));
 	FUZZ_CHECK(same_text(request.token, again.token));
 	FUZZ_CHECK(secret_equal(&request.key, &again.key));
 }

@@ -22,7 +22,7 @@ def arguments():
     parser.add_argument("--log", metavar="FILE", help="request log, JSON lines (DIR/requests.log)")
     parser.add_argument("--key-pool", metavar="DIR", default=KEY_POOL,
                         help="RSA keys kept from run to run (%(default)s)")
-    parser.add_argument("--scenario", choices=("basic", "none"), default="none")
+    parser.add_argument("--scenario", choices=("basic", "empty", "none"), default="none")
     parser.add_argument("--production", action="store_true", help="real names; needs a network namespace")
     parser.add_argument("--address", help="of the https services (127.0.0.1; production 10.77.0.1)")
     parser.add_argument("--also-address", action="append", default=[], metavar="ADDRESS",
@@ -54,9 +54,9 @@ def main():
         if signal.getsignal(number) != signal.SIG_IGN:  # who started us keeps an interrupt away
             signal.signal(number, lambda *_: ended.set())
     cloud = Cloud(options)
-    if options.scenario == "basic":
-        from labcloud.scenario import basic
-        basic(cloud)
+    if options.scenario != "none":
+        from labcloud import scenario
+        getattr(scenario, options.scenario)(cloud)
     if options.ready_fd is not None:
         os.write(options.ready_fd, b"ready\n")
         os.close(options.ready_fd)

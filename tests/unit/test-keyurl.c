@@ -88,10 +88,46 @@ static void test_same(void **state)
 	}
 }
 
+static void test_split(void **state)
+{
+	static const struct {
+		const char *url;
+		const struct cloud *cloud;
+		const char *store; /* NULL: refused */
+		const char *key;
+		bool hsm, versioned;
+	} rows[] = {
+		{ DISK, &cloud, "contoso", "disk", false, false },
+		{ DISK "/" VERSION, &cloud, "contoso", "disk", false, true },
+		{ "https://h-1.managedhsm.azure.net/keys/A-b", &cloud, "h-1", "A-b", true, false },
+		{ "https://contoso.vault.localhost:8443/keys/disk", &lab, "contoso", "disk", false,
+		  false },
+		{ "https://contoso.vault.azure.net/keys/disk'", &cloud, NULL, NULL, false, false },
+		{ "https://a123456789b123456789c123456789d123456789e123456789f123456789abcd"
+		  ".vault.azure.net/keys/disk",
+		  &cloud, NULL, NULL, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct keyurl parts = { 0 };
+		struct cmk_err err = { 0 };
+		int r = keyurl_split(rows[i].cloud, rows[i].url, &parts, &err);
+
+		CHECK_INT(rows[i].url, r == 0, rows[i].store != NULL);
+		CHECK_INT(rows[i].url, err.code, rows[i].store ? CMK_OK : CMK_CONFIG);
+		CHECK_TEXT(rows[i].url, parts.store, rows[i].store ? rows[i].store : "");
+		CHECK_TEXT(rows[i].url, parts.key, rows[i].key ? rows[i].key : "");
+		CHECK_INT(rows[i].url, parts.hsm, rows[i].hsm);
+		CHECK_INT(rows[i].url, parts.versioned, rows[i].versioned);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_same),
 	};
 

@@ -136,6 +136,79 @@ static void test_name(void **state)
 		CHECK_INT(rows[i].text, text_is_name(rows[i].text, rows[i].max), rows[i].expected);
 }
 
+static void test_domain(void **state)
+{
+	static const struct {
+		const char *text;
+		bool expected;
+	} rows[] = {
+		{ "contoso.onmicrosoft.com", true },
+		{ "Contoso.COM", true },
+		{ "a-1.b2", true },
+		{ "4.example", true },
+		{ "", false },
+		{ "contoso", false },
+		{ ".com", false },
+		{ "contoso.", false },
+		{ "a..b", false },
+		{ "-a.com", false },
+		{ "a-.com", false },
+		{ "a.com-", false },
+		{ "169.254.169.254", false },
+		{ "a.com/b", false },
+		{ "a.com?b", false },
+		{ "a.com:443", false },
+		{ "a@b.com", false },
+		{ "a b.com", false },
+		{ "..", false },
+		{ "a.com\n", false },
+		{ "\xc3\xbc.com", false },
+		{ "a123456789b123456789c123456789d123456789e123456789f123456789abc.de", true },
+		{ "a123456789b123456789c123456789d123456789e123456789f123456789abcd.de", false },
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		CHECK_INT(rows[i].text, text_is_domain(rows[i].text), rows[i].expected);
+	for (size_t i = 0; i < 254; i++)
+		text[i] = i % 2 ? '.' : 'a';
+	text[253] = '\0';
+	CHECK_INT("253 characters", text_is_domain(text), true);
+	text[253] = 'a';
+	text[254] = '\0';
+	CHECK_INT("254 characters", text_is_domain(text), false);
+}
+
+static void test_plain(void **state)
+{
+	static const struct {
+		const char *text;
+		bool expected;
+	} rows[] = {
+		{ "https://login.microsoftonline.com/0b7e/v2.0", true },
+		{ "api://AzureADTokenExchange", true },
+		{ "repo:octo/x:ref:refs/heads/main", true },
+		{ "spiffe://example.org/a;b?c#d%20", true },
+		{ "", false },
+		{ "a b", false },
+		{ "a'b", false },
+		{ "a\"b", false },
+		{ "a\\b", false },
+		{ "$(id)", false },
+		{ "`id`", false },
+		{ "a!b", false },
+		{ "a\nb", false },
+		{ "a\033[2J", false },
+		{ "a\x7f", false },
+		{ "\xc3\xbc", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		CHECK_INT(rows[i].text, text_is_plain(rows[i].text), rows[i].expected);
+}
+
 static void test_copy_and_ends(void **state)
 {
 	char out[4] = "###";
@@ -157,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape),	      cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_guid),	      cmocka_unit_test(test_name),
+		cmocka_unit_test(test_domain),	      cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_copy_and_ends),
 	};
 

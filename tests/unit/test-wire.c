@@ -19,22 +19,27 @@ static void test_requests(void **state)
 		bool debug, header, token, key;
 		int expected;
 		uint32_t timeout;
+		const char *domain;
 	} rows[] = {
-		{ "unwrap", WIRE_UNWRAP, false, true, true, false, 0, 0 },
-		{ "unwrap, debug", WIRE_UNWRAP, true, true, true, false, 0, 0 },
-		{ "unwrap, 60 s", WIRE_UNWRAP, false, true, true, false, 0, 60 },
-		{ "unwrap, for ever", WIRE_UNWRAP, false, true, true, false, 0, UINT32_MAX },
-		{ "unwrap without header", WIRE_UNWRAP, false, false, true, false, -EIO, 0 },
-		{ "unwrap without token", WIRE_UNWRAP, false, true, false, false, -EIO, 0 },
-		{ "wrap", WIRE_WRAP, false, true, true, true, 0, 0 },
-		{ "wrap without key", WIRE_WRAP, false, true, true, false, -EIO, 0 },
-		{ "describe", WIRE_DESCRIBE, false, false, true, false, 0, 0 },
-		{ "probe", WIRE_PROBE, true, false, true, false, 0, 0 },
-		{ "probe with header", WIRE_PROBE, false, true, true, false, 0, 0 },
-		{ "probe, 1 s", WIRE_PROBE, false, false, true, false, 0, 1 },
-		{ "invalid", WIRE_INVALID, false, true, true, false, -EIO, 0 },
-		{ "reply", WIRE_REPLY, false, true, true, false, -EIO, 0 },
-		{ "unknown", (enum wire_op)77, false, true, true, false, -EIO, 0 },
+		{ "unwrap", WIRE_UNWRAP, false, true, true, false, 0, 0, NULL },
+		{ "unwrap, debug", WIRE_UNWRAP, true, true, true, false, 0, 0, NULL },
+		{ "unwrap, 60 s", WIRE_UNWRAP, false, true, true, false, 0, 60, NULL },
+		{ "unwrap, for ever", WIRE_UNWRAP, false, true, true, false, 0, UINT32_MAX, NULL },
+		{ "unwrap without header", WIRE_UNWRAP, false, false, true, false, -EIO, 0, NULL },
+		{ "unwrap without token", WIRE_UNWRAP, false, true, false, false, -EIO, 0, NULL },
+		{ "wrap", WIRE_WRAP, false, true, true, true, 0, 0, NULL },
+		{ "wrap without key", WIRE_WRAP, false, true, true, false, -EIO, 0, NULL },
+		{ "describe", WIRE_DESCRIBE, false, false, true, false, 0, 0, NULL },
+		{ "probe", WIRE_PROBE, true, false, true, false, 0, 0, NULL },
+		{ "probe with header", WIRE_PROBE, false, true, true, false, 0, 0, NULL },
+		{ "probe, 1 s", WIRE_PROBE, false, false, true, false, 0, 1, NULL },
+		{ "invalid", WIRE_INVALID, false, true, true, false, -EIO, 0, NULL },
+		{ "reply", WIRE_REPLY, false, true, true, false, -EIO, 0, NULL },
+		{ "unknown", (enum wire_op)77, false, true, true, false, -EIO, 0, NULL },
+		{ "tenant", WIRE_TENANT, true, false, false, false, 0, 5, "contoso.com" },
+		{ "tenant without domain", WIRE_TENANT, false, false, false, false, -EIO, 0, NULL },
+		{ "claims", WIRE_CLAIMS, true, false, false, false, 0, 0, NULL },
+		{ "kinds", WIRE_KINDS, false, true, true, false, -EIO, 0, NULL },
 	};
 
 	(void)state;
@@ -47,7 +52,10 @@ static void test_requests(void **state)
 
 		if (rows[i].header)
 			snprintf(request.header, sizeof(request.header), "%s", LINE);
-		snprintf(request.volume, sizeof(request.volume), "%s", UUID);
+		if (rows[i].token)
+			snprintf(request.volume, sizeof(request.volume), "%s", UUID);
+		if (rows[i].domain)
+			snprintf(request.domain, sizeof(request.domain), "%s", rows[i].domain);
 		if (rows[i].token)
 			request.token = json;
 		if (rows[i].key)
@@ -60,8 +68,10 @@ static void test_requests(void **state)
 			CHECK_INT(rows[i].name, got.debug, rows[i].debug);
 			CHECK_INT(rows[i].name, got.timeout, rows[i].timeout);
 			CHECK_TEXT(rows[i].name, got.header, request.header);
-			CHECK_TEXT(rows[i].name, got.volume, UUID);
-			CHECK_TEXT(rows[i].name, got.token, json);
+			CHECK_TEXT(rows[i].name, got.volume, request.volume);
+			CHECK_TEXT(rows[i].name, got.domain, request.domain);
+			CHECK_TEXT(rows[i].name, got.token ? got.token : "",
+				   rows[i].token ? json : "");
 			CHECK(rows[i].name, secret_equal(&got.key, &request.key));
 		}
 		secret_done(&request.key);
@@ -161,7 +171,12 @@ static void test_bad_requests(void **state)
 		ROW("version 2", "\2\1" H T, "version 2, this program speaks version 1"),
 		ROW("version 255", "\377\1" H T, "different releases"),
 		ROW("kind 0", "\1\0" H T, "unknown kind"),
-		ROW("kind 6", "\1\6" H T, "unknown kind"),
+		ROW("kind 8", "\1\10" H T, "unknown kind"),
+		ROW("tenant", "\1\6\15\0\0\0\3a.b", NULL),
+		ROW("tenant without domain", "\1\6", "lacks a field"),
+		ROW("tenant with a token", "\1\6\15\0\0\0\3a.b" T, "unknown or repeated"),
+		ROW("claims", "\1\7", NULL),
+		ROW("claims of a volume", "\1\7" H, "unknown or repeated"),
 		ROW("reply", "\1\5\6\0\0\0\1\0", "a reply in place"),
 		ROW("no field", "\1\1", "lacks a field"),
 		ROW("no token", "\1\1" H, "lacks a field"),
@@ -172,7 +187,9 @@ static void test_bad_requests(void **state)
 		ROW("timeout of 0", "\1\1" H T "\13\0\0\0\4\0\0\0\0", "wrong value"),
 		ROW("timeout of one byte", "\1\1" H T "\13\0\0\0\1\1", "wrong value"),
 		ROW("timeout of five bytes", "\1\1" H T "\13\0\0\0\5\0\0\0\0\1", "wrong value"),
-		ROW("tag 12", "\1\1" H T "\14\0\0\0\1x", "unknown or repeated"),
+		ROW("cause where none belongs", "\1\1" H T "\14\0\0\0\1x", "unknown or repeated"),
+		ROW("domain where none belongs", "\1\1" H T "\15\0\0\0\1x", "unknown or repeated"),
+		ROW("tag 14", "\1\1" H T "\16\0\0\0\1x", "unknown or repeated"),
 		ROW("tag 255", "\1\1" H T "\377\0\0\0\1x", "unknown or repeated"),
 		ROW("key where none belongs", "\1\1" H T "\5\0\0\0\1k", "unknown or repeated"),
 		ROW("a reply's tag", "\1\1" H T "\7\0\0\0\1x", "unknown or repeated"),

@@ -11,7 +11,9 @@
 #include "base/text.h"
 #include "command.h"
 #include "customers.h"
+#include "handover.h"
 #include "keyurl.h"
+#include "lookup.h"
 #include "output.h"
 
 struct add_args {
@@ -19,6 +21,7 @@ struct add_args {
 	const char *key;
 	struct option_list spares;
 	bool force;
+	bool debug;
 };
 
 static int add_key(const struct cloud *cloud, const char *url, char out[static TOKEN_KEY_MAX],
@@ -37,33 +40,23 @@ static int fill(const struct add_args *args, const char *name, struct customer *
 {
 	static struct config config; /* large, and there is one */
 	const struct cloud *cloud;
-	int r = config_load(CONF_DIR, &config, err);
+	int r = customers_config(&config, &cloud, err);
 
 	if (r < 0)
 		return r;
-	cloud = config_cloud(&config, config.provider.cloud);
-	if (cloud == NULL)
-		return cmk_err(err, CMK_CONFIG,
-			       CONF_DIR "/luks-cmk.conf: [provider] cloud '%s' is not known",
-			       config.provider.cloud);
 	if (!text_is_name(name, sizeof(ret->name) - 1))
 		return cmk_err(
 			err, CMK_CONFIG,
 			"'%s' is no name for a customer; use letters, digits, dots, dashes and "
 			"underscores",
 			name);
-	if (!text_is_guid(args->tenant))
-		return cmk_err(err, CMK_CONFIG,
-			       "'%s' is no tenant's id; it looks like "
-			       "01234567-89ab-cdef-0123-456789abcdef",
-			       args->tenant);
 	(void)text_copy(ret->name, sizeof(ret->name), name);
-	(void)text_copy(ret->tenant_id, sizeof(ret->tenant_id), args->tenant);
 	r = add_key(cloud, args->key, ret->key, err);
 	for (size_t i = 0; r >= 0 && i < args->spares.count; i++)
 		r = add_key(cloud, args->spares.items[i], ret->spare_keys[ret->spare_keys_count++],
 			    err);
-	return r;
+	/* Last: what needs no network is right by now. */
+	return r < 0 ? r : lookup_tenant(args->tenant, args->debug, ret->tenant_id, err);
 }
 
 static bool same(const struct customer *a, const struct customer *b)
@@ -134,6 +127,7 @@ static int customer_add(struct call *call, struct cmk_err *err)
 		return r;
 	if (args.tenant == NULL || args.key == NULL)
 		return usage_error(call, "customer add needs --tenant and --key");
+	args.debug = call->debug;
 	r = fill(&args, call->argv[0], &customer, err);
 	if (r < 0)
 		return r;
@@ -257,6 +251,7 @@ int cmd_customer(struct call *call, struct cmk_err *err)
 		{ "add", customer_add },
 		{ "list", customer_list },
 		{ "show", customer_show },
+		{ "handover", customer_handover },
 	};
 	const char *verb = call->argc > 1 ? call->argv[1] : "";
 
@@ -269,5 +264,5 @@ int cmd_customer(struct call *call, struct cmk_err *err)
 		call->argv++;
 		return verbs[i].run(call, err);
 	}
-	return usage_error(call, "customer wants add, list or show");
+	return usage_error(call, "customer wants add, list, show or handover");
 }

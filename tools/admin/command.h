@@ -76,4 +76,5 @@ int cmd_list(struct call *call, struct cmk_err *err);
 int cmd_check(struct call *call, struct cmk_err *err);
 int cmd_remove(struct call *call, struct cmk_err *err);
 int cmd_customer(struct call *call, struct cmk_err *err);
+int cmd_provider(struct call *call, struct cmk_err *err);
 int cmd_why(struct call *call, struct cmk_err *err);

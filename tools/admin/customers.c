@@ -38,6 +38,20 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+int customers_config(struct config *ret, const struct cloud **ret_cloud, struct cmk_err *err)
+{
+	int r = config_load(CONF_DIR, ret, err);
+
+	if (r < 0)
+		return r;
+	*ret_cloud = config_cloud(ret, ret->provider.cloud);
+	if (*ret_cloud == NULL)
+		return cmk_err(err, CMK_CONFIG,
+			       CONF_DIR "/luks-cmk.conf: [provider] cloud '%s' is not known",
+			       ret->provider.cloud);
+	return 0;
+}
+
 int customers_scan(struct customers *ret, struct cmk_err *err)
 {
 	__attribute__((cleanup(closedirp))) DIR *dir = opendir(CUSTOMERS_DIR);

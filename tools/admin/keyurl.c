@@ -65,6 +65,38 @@ int keyurl_check(const struct cloud *cloud, const char *url, struct cmk_err *err
 	return 0;
 }
 
+/* Copies what comes before end, or all; false if that is too long. */
+static bool take(char *out, size_t size, const char *text, const char *end)
+{
+	size_t len = strcspn(text, end);
+
+	if (len >= size)
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return true;
+}
+
+int keyurl_split(const struct cloud *cloud, const char *url, struct keyurl *ret,
+		 struct cmk_err *err)
+{
+	struct keyurl parts = { 0 };
+	int r = keyurl_check(cloud, url, err);
+
+	if (r < 0)
+		return r;
+	const char *host = url + strlen("https://");
+	const char *key = strstr(host, "/keys/") + strlen("/keys/");
+	parts.hsm = skip_host(host, cloud->hsm_suffix) != NULL;
+	parts.versioned = strchr(key, '/') != NULL;
+	if (!take(parts.store, sizeof(parts.store), host, ".") ||
+	    !take(parts.key, sizeof(parts.key), key, "/"))
+		return cmk_err(err, CMK_CONFIG,
+			       "%s has a longer name than any vault has; correct it", url);
+	*ret = parts;
+	return 0;
+}
+
 static size_t length_without_version(const char *url)
 {
 	size_t len = strlen(url) - strlen(token_key_version(url));

@@ -66,14 +66,19 @@ static const struct command commands[] = {
 	  "      --token N            only token N\n"
 	  "      --last               even if nothing can open the volume afterwards\n",
 	  "Repeating it is no error; no vault is asked.", cmd_remove },
-	{ "customer", "add NAME --tenant ID --key URL | list | show NAME",
+	{ "customer", "add NAME --tenant TENANT --key URL | list | show NAME | handover NAME",
 	  "which customers this machine knows",
-	  "      --tenant ID          the customer's tenant (add)\n"
+	  "      --tenant TENANT      the customer's: its id, or a domain of it (add)\n"
 	  "      --key URL            of the customer's key, usually without version (add)\n"
 	  "      --spare-key URL      of another key that shall open the volumes too (add)\n"
 	  "      --force              replace what is configured already (add)\n"
-	  "      --json               for programs (list, show)\n",
-	  NULL, cmd_customer },
+	  "      --json               for programs (list, show)\n"
+	  "      --markdown           for sending it (handover)\n",
+	  "handover prints what the customer's administrator must run, filled in.", cmd_customer },
+	{ "provider", "setup [--tenant TENANT]", "what the provider runs once in Azure, filled in",
+	  "      --tenant TENANT      the provider's: its id, or a domain of it\n"
+	  "      --markdown           for sending it\n",
+	  "Prints commands and runs none.", cmd_provider },
 	{ "why", "[DEVICE | UUID | --previous]", "why the last unlocks failed",
 	  "      --previous           of the boot before this one, from the journal\n"
 	  "      --json               for programs\n",

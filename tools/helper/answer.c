@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "format/payload.h"
+#include "lookup.h"
 #include "paths.h"
 
 /* A provider's own bundle of roots; the whole public one is 220 KiB. */
@@ -88,6 +89,12 @@ static int check_request(struct answer *answer, struct cmk_err *err)
 	return 0;
 }
 
+/* Whether it asks about what there is before any token. */
+static bool is_lookup(const struct wire_request *request)
+{
+	return request->op == WIRE_TENANT || request->op == WIRE_CLAIMS;
+}
+
 int answer_configure(struct answer *answer, int64_t started_ms, struct cmk_err *err)
 {
 	int r = config_load(CONF_DIR, &answer->config, err);
@@ -107,17 +114,25 @@ int answer_configure(struct answer *answer, int64_t started_ms, struct cmk_err *
 int answer_prepare(struct answer *answer, struct cmk_err *err)
 {
 	int r = read_ca_file(answer, err);
-	if (r == 0)
+	if (r == 0 && !is_lookup(&answer->request))
 		r = parse_token(answer, err);
 	/* First of all that uses OpenSSL: from its first allocation on, it keeps its allocator. */
 	if (r == 0)
 		r = load_libraries(answer, err);
 	if (r == 0)
 		r = check_request(answer, err);
-	if (r == 0)
-		r = unlock_prepare(&answer->unlock, &answer->config, RUN_DIR, &answer->token,
-				   answer->template, err);
-	return r;
+	if (r < 0)
+		return r;
+	if (is_lookup(&answer->request))
+		return lookup_prepare(answer, err);
+	return unlock_prepare(&answer->unlock, &answer->config, RUN_DIR, &answer->token,
+			      answer->template, err);
+}
+
+int answer_folder(const struct answer *answer)
+{
+	return is_lookup(&answer->request) ? answer->identity.folder
+					   : unlock_folder(answer->unlock);
 }
 
 static void describe_key(struct buf *out, const struct vault_key *key)
@@ -230,6 +245,9 @@ static int serve(struct answer *answer, struct wire_reply *reply, struct cmk_err
 		return serve_probe(answer, reply, err);
 	case WIRE_INVALID:
 	case WIRE_REPLY:
+	case WIRE_TENANT:
+	case WIRE_CLAIMS:
+	case WIRE_KINDS:
 		break;
 	}
 	return cmk_err(err, CMK_HELPER, "the request is of an unknown kind; reinstall luks-cmk");
@@ -251,6 +269,8 @@ static bool ask_again(const struct answer *answer, const struct cmk_err *err)
 
 int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
 {
+	if (is_lookup(&answer->request))
+		return lookup_serve(answer, reply, err);
 	unlock_begin(answer->unlock, answer->http, answer->deadline_ms,
 		     answer->request.op == WIRE_PROBE);
 	int r = serve(answer, reply, err);

@@ -8,6 +8,7 @@
 #include "format/config.h"
 #include "format/token.h"
 #include "format/wire.h"
+#include "identity/identity.h"
 #include "net/http.h"
 #include "unlock.h"
 
@@ -21,7 +22,8 @@ struct answer {
 	struct secret payload; /* probe of a template: something to wrap */
 	struct http *http;
 	struct unlock *unlock;
-	int64_t deadline_ms; /* io_now_ms() */
+	struct identity identity; /* WIRE_CLAIMS */
+	int64_t deadline_ms;	  /* io_now_ms() */
 	bool forever; /* what is out of reach until then is to be asked again by a new helper */
 };
 
@@ -32,5 +34,7 @@ int answer_configure(struct answer *answer, int64_t started_ms, struct cmk_err *
  * against it, loads the libraries, has the identity's source prepare itself, opens the token cache.
  */
 int answer_prepare(struct answer *answer, struct cmk_err *err);
+/* The folder that the identity's source reads from in the sandbox, open; 0: none. */
+int answer_folder(const struct answer *answer);
 /* In the sandbox: speaks to the network and fills reply's key or detail. */
 int answer_serve(struct answer *answer, struct wire_reply *reply, struct cmk_err *err);

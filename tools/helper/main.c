@@ -58,7 +58,7 @@ static int answer_request(struct answer *answer, struct wire_reply *reply, struc
 	arm_watchdog(answer->deadline_ms);
 	r = answer_prepare(answer, err);
 	if (r == 0)
-		r = sandbox_enter(unlock_folder(answer->unlock), err);
+		r = sandbox_enter(answer_folder(answer), err);
 	if (r < 0)
 		return r;
 	if (asker_is_gone())

@@ -7,6 +7,7 @@ import signal
 
 from . import faults as fault_kinds
 from .http1 import json_reply
+from .metadata import resource_id
 from .scenario import basic, customer, provider
 from .util import LabError
 from .verbs import VERBS, signature, verb
@@ -122,14 +123,17 @@ def show(cloud):
     model = cloud.model
     return {
         "info": cloud.info(),
-        "tenants": [{"name": t.name, "tenant_id": t.id, "cloud": t.cloud.name,
+        "tenants": [{"name": t.name, "tenant_id": t.id, "cloud": t.cloud.name, "groups": t.groups,
                      "principals": {model.app(a).name: vars(p) for a, p in t.principals.items()}}
                     for t in model.tenants.values()],
         "apps": [{"name": a.name, "client_id": a.client_id, "tenant": a.tenant.name,
-                  "federated": [vars(f) for f in a.federated]} for a in model.apps.values()],
+                  "multi_tenant": a.multi_tenant, "federated": [vars(f) for f in a.federated]}
+                 for a in model.apps.values()],
         "identities": [{"name": i.name, "client_id": i.client_id, "principal_id": i.principal_id,
+                        "id": resource_id(i), "tenant": i.tenant.name,
                         "attached": i.attached} for i in model.identities.values()],
         "vaults": [{"url": f"https://{v.host}", "tenant": v.tenant.name, "kind": v.kind, "mode": v.mode,
+                    "purge_protection": v.purge_protection, "region": v.region,
                     "firewall": v.firewall,
                     "grants": [{"principal": p, "key": k, "actions": sorted(a)}
                                for (p, k), a in v.grants.items()],

@@ -15,6 +15,15 @@ def vault_create(cloud, name, tenant, kind: str = "vault", mode: str = "rbac", r
 
 
 @verb
+def vault_protect(cloud, name):
+    """from now on its keys cannot be purged; there is no way back"""
+    vault = cloud.model.vault(name)
+    vault.purge_protection = True
+    for version in [v for key in vault.keys.values() for v in key.versions]:
+        version.recovery_level = "Recoverable"
+
+
+@verb
 def vault_delete(cloud, name):
     """its host name goes too"""
     cloud.model.drop_vault(cloud.model.vault(name))

@@ -33,6 +33,7 @@ class Tenant:
     principals: dict = field(default_factory=dict)  # application id: ServicePrincipal
     # False: no Azure subscription was ever in it, so Key Vault's own principal is missing.
     resources: bool = True
+    groups: dict = field(default_factory=dict)  # resource group: region
 
     @property
     def issuer(self):
@@ -115,6 +116,7 @@ class Vault:
     mode: str = "rbac"  # or "policy"
     region: str = "westeurope"
     firewall: str = "none"  # none, address, perimeter, private
+    purge_protection: bool = False
     keys: dict = field(default_factory=dict)
     grants: dict = field(default_factory=dict)  # (principal object id, key name or None): set of actions
 
@@ -241,6 +243,8 @@ class Model:
             private, all_ops = AesKey(size), AES_OPS
         else:
             raise LabError(f"no key type {kty}")
+        if vault.purge_protection and not attributes.get("recovery_level"):
+            attributes["recovery_level"] = "Recoverable"
         now = self.now()
         return KeyVersion(random_guid().replace("-", ""), private, kty, list(ops or all_ops), now, now,
                           **{name: v for name, v in attributes.items() if v is not None})

@@ -25,6 +25,15 @@ def customer(cloud, name, kind="vault", size=2048, cloud_name=None, kty="RSA", a
             "vault": vault["url"], "key": key["url"], "key_version": key["version"], "kid": key["kid"]}
 
 
+def empty(cloud, cloud_name=None):
+    """Two directories and nothing in them: before provider and customer have done anything."""
+    ids = {name: verbs.tenant_create(cloud, name, cloud_name)["tenant_id"] for name in ("provider", "contoso")}
+    found = {"cloud": cloud.model.cloud(cloud_name).name, "provider": {"tenant_id": ids["provider"]},
+             "customers": {"contoso": {"tenant_id": ids["contoso"]}}}
+    cloud.write_json("scenario.json", found)
+    return found
+
+
 def basic(cloud, cloud_name=None):
     ids = {"cloud": cloud.model.cloud(cloud_name).name, "provider": provider(cloud, cloud_name)}
     ids["customers"] = {n: customer(cloud, n, cloud_name=cloud_name) for n in ("contoso", "fabrikam")}

@@ -36,6 +36,12 @@ def tenant_create(cloud, name, cloud_name: str = None, resources: bool = True):
 
 
 @verb
+def group_create(cloud, tenant, name, region):
+    """a resource group of the tenant's subscription"""
+    cloud.model.tenant(tenant).groups[name] = region
+
+
+@verb
 def app_create(cloud, name, tenant, multi_tenant: bool = True, secret: str = None):
     """an application in its home tenant, with its service principal there"""
     home = cloud.model.tenant(tenant)
@@ -43,6 +49,12 @@ def app_create(cloud, name, tenant, multi_tenant: bool = True, secret: str = Non
     cloud.model.apps[app.client_id] = app
     cloud.model.consent(home, app)
     return {"client_id": app.client_id}
+
+
+@verb
+def app_update(cloud, app, multi_tenant: bool = True):
+    """whether other tenants can consent to it"""
+    cloud.model.app(app).multi_tenant = multi_tenant
 
 
 @verb
