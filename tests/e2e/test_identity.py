@@ -61,6 +61,20 @@ def test_arc_by_the_token(machine, enrolled, arc):
     machine.opens(enrolled)
 
 
+def said_by(machine, subject, source):
+    """What provider setup makes of the machine's own assertion, with what the source needs."""
+    said = machine.tool("provider", "setup").out
+    assert f"Subject: {subject}\n" in said and f"The source `{source}` of this machine" in said
+    return said
+
+
+def test_arc_tells_the_provider(machine, arc):
+    ids = machine.ids["provider"]
+    said = said_by(machine, ids["identity_principal_id"], "arc")
+    assert f"printf 'client_id = %s\\n' '{ids['identity_client_id']}'\n" in said
+    assert os.listdir(arc) == []
+
+
 def realm(path):
     return {"WWW-Authenticate": f"Basic realm={path}"}
 
@@ -205,6 +219,10 @@ def test_google(machine, enrolled, google):
     machine.opens(enrolled)
 
 
+def test_google_tells_the_provider(machine, google):
+    assert f"Issuer: {GOOGLE}\n" in said_by(machine, ACCOUNT, "gcp")
+
+
 def test_google_enrols(machine, volume, google):
     machine.configure(provider=True, identity={"source": "gcp", "client_id": ""})
     machine.enroll(volume, "contoso")
@@ -296,6 +314,11 @@ def test_program(machine, enrolled, program):
     for line in (r"Uid:(\t65534){4}", r"Gid:(\t65534){4}", r"Groups:\t ?", r"NoNewPrivs:\t1", r"CapEff:\t0+",
                  r"CapPrm:\t0+"):
         assert re.search(rf"^{line}$", status, re.M), line
+
+
+def test_program_tells_the_provider(machine, program):
+    program()
+    assert f"printf 'program = %s\\n' '{PROGRAM}'\n" in said_by(machine, "spiffe://host/one", "exec")
 
 
 def test_program_enrols(machine, volume, program):

@@ -299,5 +299,6 @@ def test_other_source(machine):
     said = machine.tool("provider", "setup").out
     assert "issuer='https://agent.example'\nsubject='spiffe://example/vm'\n" in steps(said)
     assert "az identity" not in said and "source = %s" in said
+    assert "printf 'file = %s\\n' '/etc/luks-cmk/token'\n" in steps(said)
     os.unlink(path)
     assert machine.tool("provider", "setup", status=1).error.code == "identity"

@@ -190,6 +190,29 @@ static void make_credential(struct setup *s)
 		      "`az ad app federated-credential list --id APPLICATION`.");
 }
 
+/* With what the source needs besides its name. A path that is odd is left out, for the reader to write. */
+static void print_other_source(struct setup *s)
+{
+	const struct {
+		const char *name, *value;
+	} settings[] = {
+		{ "client_id", s->config->identity.client_id },
+		{ "file", s->config->identity.file },
+		{ "program", s->config->identity.program },
+	};
+
+	guide_shell(&s->guide,
+		    "printf '[provider]\\ncloud = %%s\\nclient_id = %%s\\n\\n"
+		    "[identity]\\nsource = %%s\\n' \\\n"
+		    "    %s \"$application\" %s\n",
+		    s->cloud->name, s->source);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		if (text_is_plain(settings[i].value))
+			guide_shell(&s->guide, "printf '%s = %%s\\n' '%s'\n", settings[i].name,
+				    settings[i].value);
+	}
+}
+
 static void configure(struct setup *s)
 {
 	struct guide *g = &s->guide;
@@ -200,11 +223,7 @@ static void configure(struct setup *s)
 		   "This prints what " CONF_FILE " needs on each machine; see luks-cmk.conf(5) for "
 		   "the rest of it.");
 	if (!is_imds(s))
-		guide_shell(g,
-			    "printf '[provider]\\ncloud = %%s\\nclient_id = %%s\\n\\n"
-			    "[identity]\\nsource = %%s\\n' \\\n"
-			    "    %s \"$application\" %s\n",
-			    s->cloud->name, s->source);
+		print_other_source(s);
 	else
 		guide_shell(g,
 			    "%s%s%sprintf '[provider]\\ncloud = %%s\\nclient_id = %%s\\n\\n"
