@@ -202,6 +202,16 @@ def test_boot_outcomes(machine, enrolled):
     assert posts(machine, mark)["vault"] == 1
 
 
+def test_boot_says_five_failures(machine, enrolled):
+    """A machine with many volumes of one customer who said no: the console stays readable, and why tells all."""
+    images = [machine.copy(enrolled) for _ in range(7)]
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    machine.lab.key_disable("contoso/disk")
+    done = boot(machine, table)
+    assert done.status == 3 and [error.code for error in done.errors] == ["key-disabled"] * 5, done
+    assert all(machine.why(image) == ["key-disabled"] for image in images)
+
+
 @pytest.mark.parametrize("kernel, words, status", [
     ("luks-cmk=off", (), 0), ("rd.luks-cmk=0", (), 0), ("", ("--background",), 4),
     ("luks-cmk.timeout=5", ("--background",), 4)])

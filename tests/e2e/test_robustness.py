@@ -301,7 +301,7 @@ def test_describe(machine, enrolled):
     assert reply[6] == b"\0" and 5 not in reply
     detail = json.loads(reply[9])
     assert detail["key"]["kid"] == token["wrapped"][0]["key"] and detail["key"]["enabled"] is True
-    assert [step["name"] for step in detail["steps"]] == ["identity", "sign-in", "key"]
+    assert [step["name"] for step in detail["steps"]] == ["identity", "sign-in", "key", "algorithm"]
     assert not [e for e in machine.lab.log(mark) if "unwrap" in e["path"]]
     del token["wrapped"][0]["value"]
     token["wrapped"][0]["key"] = token["wrapped"][0]["key"].rsplit("/", 1)[0]

@@ -21,7 +21,9 @@
 #define KMSG_ERROR  "<11>luks-cmk: "
 #define KMSG_DEBUG  "<15>luks-cmk: "
 #define LEVEL_ERROR 3
-#define PRINTK_MAX  64
+/* At boot; the others are kept in the journal, and luks-cmk why tells all. */
+#define FAILURES_MAX 5
+#define PRINTK_MAX   64
 
 void attach_note(const char *format, ...)
 {
@@ -88,6 +90,10 @@ static void report_failure(struct attach_report *report, const struct attach_eve
 	(void)snprintf(text, sizeof(text), "%s [%s]%s%s%s", err.text, cmk_code_name(err.code),
 		       err.request_id[0] != '\0' ? " (request " : "", err.request_id,
 		       err.request_id[0] != '\0' ? ")" : "");
+	if (report->boot && report->failures++ >= FAILURES_MAX) {
+		(void)log_to_kernel(report, KMSG_DEBUG, text);
+		return;
+	}
 	splash_say(report->splash, text);
 	/* Once on the console, by whoever shows it on all of them. */
 	if (!log_to_kernel(report, KMSG_ERROR, text) || !kernel_shows_errors())

@@ -20,6 +20,7 @@ struct attach_report {
 	size_t ours;	      /* volumes with a token of ours, so far */
 	int status;	      /* exit status: 0, or that of the first failure in the table */
 	size_t status_volume; /* whose it is */
+	size_t failures;      /* at boot: told so far */
 	bool *left;	      /* by index: needs a passphrase now; or NULL */
 };
 
