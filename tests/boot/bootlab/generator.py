@@ -26,8 +26,6 @@ class InitramfsTools:
     goes_on = r"Running /scripts/local-premount"
     complaint = "E: luks-cmk: "
     slack = 0
-    # What Debian's libcurl brings with it differs from release to release.
-    sizes = {"bookworm": 5e6, "trixie": 5.5e6, "testing": 5.5e6}
 
     @staticmethod
     def command(version):
@@ -51,8 +49,6 @@ class Dracut:
     complaint = "dracut: luks-cmk: "
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
     slack = 60
-    # With networkd and the kernel's network, which dracut puts into no image that does not need them.
-    sizes = {"bookworm": 6.5e6, "trixie": 7e6, "testing": 7e6}
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
     goes_on = rooted
 
