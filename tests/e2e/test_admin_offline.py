@@ -541,6 +541,8 @@ def test_check_nothing(machine, volume):
     assert machine.json("check")["checks"] == []
     assert "not enrolled" in machine.bad(5, "state", "check", volume)
     machine.bad(1, "config", "check", "--customer", "nobody")
+    machine.write("etc/luks-cmk/luks-cmk.conf", "[network]\ntimeuot = 5\n")
+    assert "timeuot" in machine.bad(1, "config", "check")
 
 
 def test_why(machine, volume):

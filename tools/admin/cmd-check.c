@@ -162,6 +162,13 @@ static int check_customer(struct check *check, const char *name, struct cmk_err 
 	return 0;
 }
 
+static int config_check(struct cmk_err *err)
+{
+	static struct config config; /* large, and there is one */
+
+	return config_load(CONF_DIR, &config, err);
+}
+
 static int check_all(struct check *check, struct cmk_err *err)
 {
 	_cleanup_customers_ struct customers customers = { 0 };
@@ -184,7 +191,12 @@ static int check_all(struct check *check, struct cmk_err *err)
 		if (check_customer(check, customers.names[i], &one) < 0)
 			fail(check, report_error(&one));
 	}
-	if (check->count == 0 && check->status == 0 && !check->json)
+	if (check->count > 0 || check->status != 0)
+		return 0;
+	r = config_check(err);
+	if (r < 0)
+		return r;
+	if (!check->json)
 		printf("No volume is enrolled and no customer is configured on this machine.\n");
 	return 0;
 }
@@ -212,8 +224,7 @@ static int run(struct call *call, const char *customer, struct check *check, str
 /* For whoever builds an initramfs: nothing is asked, and no volume is needed. */
 static int check_config(struct cmk_err *err)
 {
-	static struct config config; /* large, and there is one */
-	int r = config_load(CONF_DIR, &config, err);
+	int r = config_check(err);
 
 	if (r < 0)
 		return r;
