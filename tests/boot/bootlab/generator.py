@@ -24,7 +24,7 @@ class InitramfsTools:
     prompt = r"Please unlock disk root"
     rooted = r"Running /scripts/local-bottom"
     goes_on = r"Running /scripts/local-premount"
-    complaint = "E: luks-cmk: "
+    complaint = r"^E: luks-cmk: "
     slack = 0
 
     @staticmethod
@@ -46,7 +46,7 @@ class Dracut:
     others = (("initrd-grub", *GRUB),)
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
-    complaint = "dracut: luks-cmk: "
+    complaint = r"^dracut(\[F\])?: luks-cmk: "
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
     slack = 60
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"

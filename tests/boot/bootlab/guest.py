@@ -214,6 +214,8 @@ class Guest:
         write(self.root, "etc/crypttab", f"root UUID={ROOT_UUID} none luks,initramfs\n")
         write(self.root, "etc/fstab", "/dev/mapper/root / ext4 defaults 0 1\n")
         write(self.root, "etc/hostname", f"lab-{self.name}\n")
+        # Without one, each start would be a machine's first, and begin a journal of its own.
+        write(self.root, "etc/machine-id", hashlib.md5(self.name.encode()).hexdigest() + "\n")
         write(self.root, "etc/resolv.conf", "nameserver 168.63.129.16\n")
         for path, text in self.generator.settings.items():
             write(self.root, path, text)
