@@ -32,6 +32,8 @@ static void test_parse(void **state)
 		  "\nAcceptCached=1\nEcho=0\nNotAfter=77000000\nSilent=0\n"
 		  "Message=Please enter passphrase for disk root:\nIcon=drive-harddisk\n" ID "\n",
 		  0, "/dev/disk/by-uuid/c0ffee00", 77000000, 181 },
+		{ "as systemd 257 writes it", "[Ask]\nSocket=" FOLDER "//sck.5d94a8\n" ID "\n", 0,
+		  "/dev/disk/by-uuid/c0ffee00", 0, 0 },
 		{ "the least", "[Ask]\n" SOCKET "\n" ID, 0, "/dev/disk/by-uuid/c0ffee00", 0, 0 },
 		{ "escaped",
 		  "[Ask]\n" SOCKET "\nId=cryptsetup:/dev/disk/by-label/a\\\\x20\\303\\244\\\"\n", 0,

@@ -126,13 +126,22 @@ static int unescape(const char *text, char *out, size_t size)
 	return *text == '\0' ? 0 : -EBADMSG;
 }
 
-/* Directly in the folder. */
-static bool is_in(const char *path, const char *folder)
+/* The name of what is directly in the folder, or NULL. systemd 257 writes two slashes before it. */
+static const char *name_in(const char *path, const char *folder)
 {
 	size_t len = strlen(folder);
+	size_t slashes = text_starts(path, folder) ? strspn(path + len, "/") : 0;
+	const char *name = path + len + slashes;
 
-	return text_starts(path, folder) && path[len] == '/' && path[len + 1] != '\0' &&
-	       strchr(path + len + 1, '/') == NULL;
+	return slashes > 0 && *name != '\0' && strchr(name, '/') == NULL ? name : NULL;
+}
+
+/* socket: its path, of size bytes. */
+static bool take_socket(const char *path, const char *folder, char *socket, size_t size)
+{
+	const char *name = name_in(path, folder);
+
+	return name != NULL && (size_t)snprintf(socket, size, "%s/%s", folder, name) < size;
 }
 
 int query_parse(const char *text, const char *folder, struct query *ret)
@@ -144,8 +153,8 @@ int query_parse(const char *text, const char *folder, struct query *ret)
 
 	if (r < 0)
 		return r;
-	if (!text_starts(fields.id, ID_PREFIX DEVICE_PREFIX) || !is_in(fields.socket, folder) ||
-	    !text_copy(query.socket, sizeof(query.socket), fields.socket))
+	if (!text_starts(fields.id, ID_PREFIX DEVICE_PREFIX) ||
+	    !take_socket(fields.socket, folder, query.socket, sizeof(query.socket)))
 		return -EBADMSG;
 	r = unescape(fields.id + strlen(ID_PREFIX), query.device, sizeof(query.device));
 	if (r == 0)
