@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -138,6 +140,18 @@ static int name_socket(void)
 	return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_IP) < 0 ? errno
 											  : 0;
 }
+static int card_number(void)
+{
+	return if_nametoindex("lo") == 0 ? errno : 0;
+}
+static int card_state(void)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r = ioctl(fd, SIOCGIFFLAGS, &request) < 0 ? errno : 0;
+	close(fd);
+	return r;
+}
 static int read_terminal(void)
 {
 	char byte;
@@ -201,6 +215,7 @@ static const struct {
 	{ "open a ping socket", ping_socket, false, false },
 	{ "open a firewall's socket", firewall_socket, false, false },
 	{ "read the terminal", read_terminal, false, false },
+	{ "ask a network card for more than its number", card_state, false, false },
 	{ "write to the terminal", write_terminal, true, false },
 	{ "ask for this machine's addresses", address_socket, true, false },
 	{ "open a resolver's socket", name_socket, true, false },
@@ -210,6 +225,7 @@ static const struct {
 	{ "open an internet socket", internet_socket, true, false },
 	{ "start a thread", start_thread, true, false },
 	{ "allocate memory", get_memory, true, false },
+	{ "find a network card's number", card_number, true, false },
 };
 
 /* As standard error of a shell: open for both, with a line typed already. */

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -140,6 +141,8 @@ static const struct conditional conditionals[] = {
 	{ CALL(prlimit64), 2, UINT64_MAX, 0 },
 	{ CALL(prctl), 0, UINT64_MAX, PR_SET_NAME },
 	{ CALL(socketpair), 0, UINT64_MAX, AF_UNIX },
+	/* glibc: which card fe80::1%eth0 is behind, a name server that a router told of */
+	{ CALL(ioctl), 1, UINT32_MAX, SIOCGIFINDEX },
 };
 
 /* Behind other types and protocols there is code of the kernel that nobody here needs. */
