@@ -48,7 +48,11 @@ class Case:
     image: str = "initrd"  # which of the guest's
     root: str = "/dev/mapper/root"
     late: int = None  # the disk is plugged in that many seconds after the initramfs began to look for it
+    spare: int = None  # the disks from this one on are plugged in later
     full_boot: bool = False  # systemd starts, too
+    does: str = None  # what is done with the started system, and judged: a function of data.py
+    times: int = 1  # that it is started and looked at
+    keep: bool = False  # what is written to the disks is there when it starts again
     ratio: float = None  # at most that many times what the requests take, in the middle of several boots
     again: bool = False  # it starts once more, with the same disk and all well, and knows why it failed before
     check: str = None  # another kind of case: a method of Report
@@ -60,8 +64,13 @@ class Case:
     def holds(self, release, generator):
         return release in (self.releases or [release]) and generator in self.generators
 
+    @property
+    def plugs(self):
+        """Index of the first disk that is not there at the start, or None."""
+        return self.spare if self.late is None else 0
+
     def expects(self):
-        if self.check:
+        if self.check or self.does:
             return self.about
         if self.types:
             return f"{self.about}, within {self.bound} s"
@@ -76,6 +85,8 @@ ROOT_UUID = "c0ffee00-0000-4000-8000-000000000001"
 DATA_UUID = "c0ffee00-0000-4000-8000-000000000002"
 LVM_UUID = "c0ffee00-0000-4000-8000-000000000003"
 STATIC = "ip=10.77.0.50::10.77.0.1:255.255.255.0:lab:%s:none:168.63.129.16"
+# Of data disks that are put together.
+PART_UUIDS = {f"part{number}": f"c0ffee00-0000-4000-8000-00000000010{number}" for number in range(1, 7)}
 MIRROR_UUIDS = ("c0ffee00-0000-4000-8000-000000000004", "c0ffee00-0000-4000-8000-000000000005")
 # The configuration names the lab's identity "other".
 OTHER_IDENTITY = (r"sed -i '/^\[identity\]/,/^\[net/s/^client_id = .*/client_id = %s/' /etc/luks-cmk/luks-cmk.conf"
@@ -167,6 +178,16 @@ CASES = [
     Case("late-disk", "the disk comes when cryptroot has looked for it already", late=20, bound=60,
          requests=GOOD),
     Case("system", "and systemd starts", full_boot=True, requests=GOOD, ci=True),
-    Case("system-why", "systemd starts, and knows why, also when it starts once more", full_boot=True, again=True,
+    Case("system-why", "systemd starts, and knows why, also when it starts once more", full_boot=True, again=True, keep=True,
          code="key-disabled", cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk")),
+    Case("hotplug", "a data disk is plugged into a started system, unknown at first, and pulled out", does="hotplug",
+         disks=("root", "data"), spare=1, bound=60, generators=INITRAMFS),
+    Case("fstab", "a remembered data disk is there from the start, and mounted by fstab", does="fstab",
+         disks=("root", "data"), keep=True, bound=60, generators=INITRAMFS),
+    Case("crypttab", "a data disk of crypttab, opened by systemd with our plugin", does="crypttab",
+         disks=("root", "data"), keep=True, bound=60, generators=INITRAMFS),
+    Case("stacks", "LVM, md and btrfs, each over two data disks", does="stacks", disks=("root", *PART_UUIDS),
+         keep=True, bound=60, generators=INITRAMFS),
+    Case("stacks-ten", "the same ten times", does="stacks", disks=("root", *PART_UUIDS), times=10,
+         keep=True, bound=60, generators=INITRAMFS, full=True),
 ]

@@ -13,11 +13,14 @@ GRUB = ("etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1 vlan=vlan7
 
 class InitramfsTools:
     name = "initramfs-tools"
-    packages = ("initramfs-tools", "cryptsetup-initramfs")
+    packages = ("initramfs-tools", "cryptsetup-initramfs", "mdadm")
     # Without these files the product is not installed, as far as the generator can see.
     ours = ("usr/share/initramfs-tools/hooks/luks-cmk", "usr/share/initramfs-tools/scripts/*/luks-cmk",
             "usr/share/initramfs-tools/scripts/*/cmk-luks")
-    settings = {"etc/initramfs-tools/conf.d/resume": "RESUME=none\n"}
+    settings = {"etc/initramfs-tools/conf.d/resume": "RESUME=none\n",
+                "etc/systemd/network/lab.network": "[Match]\nName=e*\n[Network]\nDHCP=ipv4\n"}
+    # Of the started system.
+    services = ("systemd-networkd.service",)
     # Images beside the plain one: their names, and a file that is there while they are made.
     others = (("initrd-grub", *GRUB), ("initrd-ipv6", "etc/initramfs-tools/luks-cmk.conf", "LUKS_CMK_IPV6=y\n"))
     begin = r"Running /scripts/local-top"
@@ -43,6 +46,7 @@ class Dracut:
     packages = ("dracut", "dracut-network", "procps")
     ours = ("usr/lib/dracut/modules.d/*luks-cmk",)
     settings = {}
+    services = ()
     others = (("initrd-grub", *GRUB),)
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"

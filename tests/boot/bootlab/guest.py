@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-from .cases import DATA_UUID, LVM_UUID, MIRROR_UUIDS, ROOT_UUID
+from .cases import DATA_UUID, LVM_UUID, MIRROR_UUIDS, PART_UUIDS, ROOT_UUID
 from .generator import OUT
 from .image import (CACHE, ENVIRONMENT, HERE, TOP, btrfs_images, key_file, loops, luks_image, lvm_image, mounted, run,
                     write)
@@ -27,7 +27,9 @@ CANARY = "testing"
 RELEASES[CANARY] = RELEASES["trixie"]
 # Its device in the chroot, its UUID.
 VOLUMES = {"root": ("vda", ROOT_UUID), "data": ("vdb", DATA_UUID), "lvm": ("vdc", LVM_UUID),
-           "mirror0": ("vdd", MIRROR_UUIDS[0]), "mirror1": ("vde", MIRROR_UUIDS[1])}
+           "mirror0": ("vdd", MIRROR_UUIDS[0]), "mirror1": ("vde", MIRROR_UUIDS[1]),
+           **{name: (f"vdf{name[-1]}", uuid) for name, uuid in PART_UUIDS.items()}}
+PROGRAMS = {"lab-init": "usr/sbin", "lab-shell": "usr/sbin", "lab-shell.service": "etc/systemd/system"}
 # Without one of these there must be no image.
 NEEDED = ("usr/libexec/luks-cmk-helper", "etc/luks-cmk/lab-ca.pem")
 # To build the product in a guest of another release than this machine's.
@@ -135,7 +137,8 @@ class Guest:
         os.makedirs(self.folder, exist_ok=True)
         unpack(tar, self.root)
         self.install(stage)
-        shutil.copy(os.path.join(HERE, "guest", "lab-init"), os.path.join(self.root, "usr/sbin/lab-init"))
+        for name, folder in PROGRAMS.items():
+            shutil.copy(os.path.join(HERE, "guest", name), os.path.join(self.root, folder, name))
         self.configure()
         say(f"{self.name}: root and data volume, in userspace")
         disks = self.images(wanted)
@@ -167,6 +170,8 @@ class Guest:
         luks_image(self.disks["root"], self.root, ROOT_UUID)
         if "data" in wanted:
             luks_image(self.disks["data"], None, DATA_UUID, 64)
+        for name in wanted & PART_UUIDS.keys():
+            luks_image(self.disks[name], None, PART_UUIDS[name], 192)
         if "lvm" in wanted:
             lvm_image(self.disks["lvm"], self.root, self.root, LVM_UUID)
         if "mirror0" in wanted:
@@ -219,6 +224,7 @@ class Guest:
         write(self.root, "etc/resolv.conf", "nameserver 168.63.129.16\n")
         for path, text in self.generator.settings.items():
             write(self.root, path, text)
+        run("systemctl", f"--root={self.root}", "enable", "lab-shell.service", *self.generator.services)
 
     def initramfs_without(self, path):
         """What the generator says when this is missing; None if it does not mind."""

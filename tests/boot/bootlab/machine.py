@@ -19,10 +19,11 @@ APPEND = "no_timer_check console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=1"
 
 class Machine:
     """disks: [(path, serial)]; nics: [(netdev, MAC, has carrier, trunk or None)]; append: more of the kernel's
-    command line. late: the disks are not plugged in until plug() is called; keep: what is written to them stays."""
+    command line. late: the disks from this one on are not plugged in until plug() is called; keep: what is written to
+    them stays."""
 
     def __init__(self, folder, kernel, initrd, disks, nics=(), append="", options=(), memory=384, cpus=2,
-                 late=False, keep=False):
+                 late=None, keep=False):
         self.folder = folder
         self.text = ""
         self.changed = threading.Condition()
@@ -36,7 +37,7 @@ class Machine:
                  "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng"]
         for index, (path, serial) in enumerate(disks):
             words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot={'off' if keep else 'on'}"]
-            if not late:
+            if late is None or index < late:
                 words += ["-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
         for index, (netdev, mac, *_) in enumerate(nics):
             words += ["-netdev", f"{netdev},id=net{index}",
@@ -115,14 +116,24 @@ class Machine:
                 if "error" in reply:
                     raise RuntimeError(f"{name}: {reply['error']['desc']}")
 
-    def plug(self, disk):
-        self.monitor(("device_add", {"driver": "virtio-blk-pci", "drive": disk, "id": "plugged"}))
+    def plug(self, index, serial):
+        self.monitor(("device_add", {"driver": "virtio-blk-pci", "drive": f"disk{index}", "serial": serial,
+                                     "id": f"plugged{index}"}))
+
+    def pull(self, index):
+        self.monitor(("device_del", {"id": f"plugged{index}"}))
+
+    def has_ended(self, seconds):
+        """Waits that long for it to switch itself off."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def end(self, seconds=0):
         """Waits for it to switch itself off that long, then pulls the plug."""
-        try:
-            self.process.wait(max(0, seconds))
-        except subprocess.TimeoutExpired:
+        if not self.has_ended(seconds):
             self.process.kill()
             self.process.wait()
         for trunk in self.trunks:

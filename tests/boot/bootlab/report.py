@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the cases, one line for each, and judges them by console and request log."""
 
+import contextlib
 import os
 import re
 import shutil
 import time
 import traceback
 
-from . import archive, network, ratio, size, typing
+from . import archive, data, network, ratio, size, typing
 from .image import PASSPHRASE, run
 from .machine import Machine
 from .wrong import Wrong
@@ -18,6 +19,7 @@ BEFORE, AFTER = 200, 90
 GOES_ON = 5
 RATIO_BOOTS = 5
 QUICK = "init=/usr/sbin/lab-init"
+SHELL = "lab.shell systemd.mask=serial-getty@ttyS0.service"
 SYSTEM = "systemd.run=/usr/sbin/lab-init systemd.mask=serial-getty@ttyS0.service"
 RDINIT = "#!/bin/sh\n{}\nexec /init \"$@\"\n"
 
@@ -119,13 +121,23 @@ class Boot:
         self.look = guest.generator
 
     def run(self):
+        case = self.case
+        try:
+            return getattr(data, case.does)(self) if case.does else self._once()
+        finally:
+            if case.keep:
+                for name in case.disks:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(self.folder, name))
+
+    def _once(self):
         case, lab = self.case, self.lab
         self.mark = lab.mark()
         self.fault = lab.fault_add(**case.fault)["id"] if case.fault else None
         if case.cloud:
             lab.call(*case.cloud)
         try:
-            self.machine = self._start()
+            self.machine = self.start()
             try:
                 said = self._judge()
             finally:
@@ -137,7 +149,7 @@ class Boot:
         return f"{said}; {self._once_more()}" if case.again else said
 
     def _once_more(self):
-        self.machine = self._start()
+        self.machine = self.start()
         try:
             if not self.machine.expect(r"LAB-UP ", BEFORE + AFTER):
                 raise Wrong("it did not start once more")
@@ -145,7 +157,6 @@ class Boot:
                 raise Wrong("luks-cmk why --previous did not tell the code")
         finally:
             self.machine.end()
-            os.unlink(os.path.join(self.folder, "disk0"))
         return "told after the next boot, too"
 
     def _clear_fault(self):
@@ -153,10 +164,11 @@ class Boot:
             self.lab.fault_clear(self.fault)
             self.fault = None
 
-    def _start(self):
+    def start(self):
         case, guest = self.case, self.guest
         files = self.look.table(case.table) if case.table else {}
-        append = f"root={case.root} {SYSTEM if case.full_boot else QUICK} {case.append}"
+        target = SHELL if case.does else SYSTEM if case.full_boot else QUICK
+        append = f"root={case.root} {target} {case.append}"
         if case.breaks:
             files["lab-rdinit"] = (RDINIT.format(case.breaks), 0o755)
             append += " rdinit=/lab-rdinit"
@@ -171,16 +183,16 @@ class Boot:
             netdev, trunk = network.cable(f"tap{index}", kind)
             nics.append((netdev, f"52:54:00:00:0{index + 1}:{network.CARDS[kind][1]}", kind != "cut", trunk))
         disks = [(guest.disks[name], name) for name in case.disks]
-        if case.again:
-            disks = [(self._own_disk(), "root")]
-        return Machine(self.folder, guest.kernel, initrd, disks, nics, append, case.options,
-                       late=case.late is not None, memory=512 if case.full_boot else 384, keep=case.again)
+        if case.keep:
+            disks = [(self._own_disk(name), name) for name in case.disks]
+        return Machine(self.folder, guest.kernel, initrd, disks, nics, append, case.options, late=case.plugs,
+                       memory=512 if case.full_boot or case.does else 384, keep=case.keep)
 
-    def _own_disk(self):
-        """A copy of the root that may be written to; the holes in it stay."""
-        path = os.path.join(self.folder, "disk0")
+    def _own_disk(self, name):
+        """A copy that may be written to; the holes in it stay."""
+        path = os.path.join(self.folder, name)
         if not os.path.exists(path):
-            run("cp", "--sparse=always", self.guest.disks["root"], path)
+            run("cp", "--sparse=always", self.guest.disks[name], path)
         return path
 
     def _judge(self):
@@ -190,7 +202,7 @@ class Boot:
         self.begin = machine.age()
         if case.late is not None:
             time.sleep(case.late)
-            machine.plug("disk0")
+            machine.plug(0, case.disks[0])
         if case.types:
             said = getattr(typing, case.types)(self)
         else:

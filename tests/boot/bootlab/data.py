@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+Data disks of a system that has started: what is done with it, and what must come of it. A function for each "does" of
+the table, which takes a report.Boot. Index 0 is the root's disk, those of the data follow.
+"""
+
+import contextlib
+import time
+
+from .image import PASSPHRASE
+from .shell import Shell
+from .wrong import Wrong
+
+UP, APPEARS, GONE, OFF = 300, 60, 60, 120
+# Longer than a packet would take.
+QUIET = 8
+DATA = "c0ffee00-0000-4000-8000-000000000002"
+MOUNT = "/srv/data"
+FSTAB = "/dev/mapper/data /srv/data ext4 defaults,nofail,{} 0 2"
+ATTACH = "x-systemd.requires=luks-cmk-attach@data.service"
+CRYPTTAB = f"data UUID={DATA} none luks,_netdev,nofail"
+
+
+@contextlib.contextmanager
+def _started(boot, prompts=False):
+    """(machine, shell) of a system that has come to multi-user.target; prompts: the root wants its passphrase."""
+    machine = boot.start()
+    try:
+        if prompts:
+            if not machine.expect(boot.look.prompt, UP):
+                raise Wrong("no prompt")
+            time.sleep(2)
+            machine.type(PASSPHRASE + "\n")
+        shell = Shell(machine, UP)
+        shell.wait("systemctl is-active multi-user.target", boot.case.bound + boot.look.slack, "no multi-user.target")
+        yield machine, shell
+    finally:
+        machine.end()
+
+
+def _stop(machine, shell):
+    """As an administrator would; nothing must hold it up."""
+    shell.send("systemctl poweroff")
+    if not machine.has_ended(OFF):
+        raise Wrong(f"it did not switch itself off within {OFF} s")
+
+
+def _mount_later(shell, option):
+    shell.run(f"mkdir -p {MOUNT}; echo '{FSTAB.format(option)}' >>/etc/fstab; systemctl daemon-reload")
+
+
+def _asked(boot, mark):
+    """HEAD only opens a connection ahead of its use."""
+    return sorted(entry["service"] for entry in boot.lab.log(mark) if entry["method"] != "HEAD")
+
+
+def _must_ask(boot, mark, expected):
+    asked = _asked(boot, mark)
+    if asked != sorted(expected):
+        raise Wrong(f"asked were {' '.join(asked) or 'none'}, expected {' '.join(expected) or 'none'}")
+
+
+def _pull(machine, shell):
+    """Takes the disk away; what is left of it."""
+    machine.pull(1)
+    shell.wait(f"! test -e /dev/vdb && ! dmsetup info data && ! mountpoint -q {MOUNT}", GONE, "something is left")
+    shell.wait("test -z \"$(systemctl list-units --plain --no-legend --failed; ls /dev/luks-cmk)\"", GONE,
+               "units that failed, or links, are left: " + shell.ask("systemctl list-units --failed --plain")[0])
+
+
+def hotplug(boot):
+    with _started(boot) as (machine, shell):
+        mark, quiet = boot.lab.mark(), boot.lab.mark()
+        machine.plug(1, "data")
+        shell.wait("udevadm info /dev/vdb | grep -x 'E: LUKS_CMK=1'", APPEARS, "udev does not know the volume")
+        shell.run("udevadm settle")
+        time.sleep(QUIET)
+        if boot.lab.log(quiet) or shell.ask("test -e /dev/mapper/data")[1] == 0:
+            raise Wrong("a volume that nobody knows was asked for, or opened")
+        _mount_later(shell, ATTACH)
+        shell.run("luks-cmk attach --remember /dev/vdb data")
+        shell.wait(f"mountpoint -q {MOUNT} || mount {MOUNT}", APPEARS, "it cannot be mounted")
+        shell.run(f"echo kept >{MOUNT}/file; umount {MOUNT}; luks-cmk detach data")
+        _pull(machine, shell)
+        mark = boot.lab.mark()
+        machine.plug(1, "data")
+        took = shell.wait(f"grep kept {MOUNT}/file", APPEARS, "it is not mounted")
+        _must_ask(boot, mark, ["vault"])
+        _pull(machine, shell)
+        _stop(machine, shell)
+    return f"mounted {took:.1f} s after it was plugged in, nothing left when it was pulled out, no packet before"
+
+
+def fstab(boot):
+    """Remembered, and mounted by fstab."""
+    with _started(boot) as (machine, shell):
+        _mount_later(shell, ATTACH)
+        shell.run("luks-cmk attach --remember /dev/vdb data")
+        _stop(machine, shell)
+    mark = boot.lab.mark()
+    with _started(boot) as (machine, shell):
+        took = shell.wait(f"mountpoint -q {MOUNT}", APPEARS, "it is not mounted")
+        _must_ask(boot, mark, ["metadata", "entra", "vault", "vault"])
+        _stop(machine, shell)
+    return f"mounted {took:.1f} s after multi-user.target"
+
+
+def crypttab(boot):
+    """systemd's own unit with our plugin; then the vault is down."""
+    with _started(boot) as (machine, shell):
+        _mount_later(shell, "_netdev")
+        shell.run(f"echo '{CRYPTTAB}' >>/etc/crypttab")
+        _stop(machine, shell)
+    mark = boot.lab.mark()
+    with _started(boot) as (machine, shell):
+        took = shell.wait(f"mountpoint -q {MOUNT}", APPEARS, "it is not mounted")
+        _must_ask(boot, mark, ["metadata", "entra", "vault", "vault"])
+        _stop(machine, shell)
+    fault = boot.lab.fault_add(kind="status", service="vault", status=503)["id"]
+    try:
+        with _started(boot, prompts=True) as (machine, shell):
+            shell.wait("grep -l 'Id=cryptsetup:.*0002' /run/systemd/ask-password/ask.*", APPEARS + 60,
+                       "nobody asks for its passphrase")
+            said = shell.run("luks-cmk why")
+            if "[service-down]" not in said:
+                raise Wrong(f"luks-cmk why does not tell why: {said}")
+            _stop(machine, shell)
+    finally:
+        boot.lab.fault_clear(fault)
+    return f"mounted {took:.1f} s after multi-user.target; and with the vault down the passphrase is asked for"
+
+
+STACKS = """
+for i in 1 2 3 4 5 6; do luks-cmk attach --remember /dev/vd$(echo $i | tr 123456 bcdefg) part$i; done
+pvcreate -q /dev/mapper/part1 /dev/mapper/part2
+vgcreate -q stack /dev/mapper/part1 /dev/mapper/part2
+lvcreate -q -y -n data -l 100%FREE stack
+mkfs.ext4 -q /dev/stack/data
+mdadm --create /dev/md/mirror --run --metadata 1.2 --level 1 --raid-devices 2 /dev/mapper/part3 /dev/mapper/part4
+mkfs.ext4 -q /dev/md/mirror
+mkfs.btrfs -q -L pool -d raid1 -m raid1 /dev/mapper/part5 /dev/mapper/part6
+mkdir -p /srv/lvm /srv/md /srv/btrfs
+echo "/dev/stack/data /srv/lvm ext4 nofail 0 2" >>/etc/fstab
+echo "UUID=$(blkid -s UUID -o value /dev/md/mirror) /srv/md ext4 nofail 0 2" >>/etc/fstab
+echo "LABEL=pool /srv/btrfs btrfs nofail 0 0" >>/etc/fstab
+"""
+STACKED = " && ".join(f"mountpoint -q /srv/{name}" for name in ("lvm", "md", "btrfs"))
+WHOLE = "grep -q UU /proc/mdstat && btrfs filesystem show pool | grep -c devid | grep -qx 2 && ! btrfs fi show | grep -i missing"
+
+
+def stacks(boot):
+    """LVM, md and btrfs, each over two enrolled disks, as often as the case says."""
+    with _started(boot) as (machine, shell):
+        for line in STACKS.strip().splitlines():
+            shell.run(line, 180)
+        _stop(machine, shell)
+    took = []
+    for _ in range(boot.case.times):
+        mark = boot.lab.mark()
+        with _started(boot) as (machine, shell):
+            took.append(shell.wait(STACKED, APPEARS, "they are not all mounted"))
+            shell.wait(WHOLE, APPEARS, "a member is missing")
+            _must_ask(boot, mark, ["metadata", "entra", *["vault"] * 7])
+            _stop(machine, shell)
+    return f"{len(took)} of {boot.case.times} times, {max(took):.1f} s after multi-user.target at most"
