@@ -17,8 +17,11 @@
 #include "base/err.h"
 #include "base/secret.h"
 
-/* A page of 25 key versions, the largest reply that we ask for, has about 300 values. */
-#define JSON_NODES_MAX 1024
+/*
+ * A page of 25 key versions, the largest reply that we ask for, has about 300 values; a LUKS2 header with all of its
+ * 32 keyslots and 32 tokens, each of them ours with eight wrappings, 3300.
+ */
+#define JSON_NODES_MAX 4096
 #define JSON_DEPTH_MAX 16
 
 enum json_type {

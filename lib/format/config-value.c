@@ -202,6 +202,20 @@ const char *config_set_expired(void *out, size_t size, const char *value)
 	return NULL;
 }
 
+const char *config_set_hotplug(void *out, size_t size, const char *value)
+{
+	enum config_hotplug hotplug = CONFIG_HOTPLUG_KNOWN;
+
+	if (strcmp(value, "all") == 0)
+		hotplug = CONFIG_HOTPLUG_ALL;
+	else if (strcmp(value, "off") == 0)
+		hotplug = CONFIG_HOTPLUG_OFF;
+	else if (strcmp(value, "known") != 0)
+		return "is neither known nor all nor off";
+	memcpy(out, &hotplug, size);
+	return NULL;
+}
+
 const char *config_set_key(void *out, size_t size, const char *value)
 {
 	const char *problem = token_key_problem(value);

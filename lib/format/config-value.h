@@ -29,6 +29,7 @@ const char *config_set_metadata(void *out, size_t size, const char *value);
 const char *config_set_audience(void *out, size_t size, const char *value);
 const char *config_set_timeout(void *out, size_t size, const char *value); /* uint32_t */
 const char *config_set_expired(void *out, size_t size, const char *value); /* enum config_expired */
+const char *config_set_hotplug(void *out, size_t size, const char *value); /* enum config_hotplug */
 const char *config_set_key(void *out, size_t size, const char *value);
 
 /* One line of a table of settings. */

@@ -62,6 +62,7 @@ static const struct config_key config_keys[] = {
 	CONFIG_KEY(struct config, policy.allow_vaults, "policy", "allow_vaults", config_set_vaults),
 	CONFIG_KEY(struct config, policy.expired_keys, "policy", "expired_keys",
 		   config_set_expired),
+	CONFIG_KEY(struct config, attach.hotplug, "attach", "hotplug", config_set_hotplug),
 };
 
 static const struct config_key cloud_keys[] = {

@@ -30,6 +30,13 @@ struct cloud {
 		[CONFIG_HOST_MAX]; /* host[:port], a link-local or loopback address; http is implied */
 };
 
+/* Which volumes open by themselves when their disk appears. */
+enum config_hotplug {
+	CONFIG_HOTPLUG_KNOWN = 0, /* those in crypttab, and those that are remembered */
+	CONFIG_HOTPLUG_ALL,	  /* every enrolled one */
+	CONFIG_HOTPLUG_OFF,
+};
+
 enum config_expired { CONFIG_EXPIRED_FOLLOW = 0, CONFIG_EXPIRED_REFUSE };
 
 /* Items are in lower case. */
@@ -59,6 +66,9 @@ struct config {
 		struct config_list allow_vaults;
 		enum config_expired expired_keys;
 	} policy;
+	struct {
+		enum config_hotplug hotplug;
+	} attach;
 	struct cloud clouds[CONFIG_CLOUDS_MAX]; /* the built-in ones first */
 	size_t clouds_count;
 };

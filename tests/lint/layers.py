@@ -50,7 +50,7 @@ DOORS = {
     "libudev.h": ["tools/admin/disks.c"],
     "seccomp.h": ["tools/helper/filter.c"],
     "linux/landlock.h": ["tools/helper/sandbox.c"],
-    "sys/mount.h": ["tools/admin/check-initrd.c"],
+    "sys/mount.h": ["tools/admin/check-initrd.c", "tools/admin/mounts.c"],
     "linux/netlink.h": ["tools/helper/filter.c", "tests/unit/test-sandbox.c"],
 }
 

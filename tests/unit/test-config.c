@@ -47,6 +47,7 @@ static void test_builtin(void **state)
 	assert_string_equal(config.provider.cloud, "AzurePublic");
 	assert_int_equal(config.network.timeout, CONFIG_TIMEOUT_DEFAULT);
 	assert_int_equal(config.policy.expired_keys, CONFIG_EXPIRED_FOLLOW);
+	assert_int_equal(config.attach.hotplug, CONFIG_HOTPLUG_KNOWN);
 }
 
 static void test_whole(void **state)
@@ -70,6 +71,8 @@ static void test_whole(void **state)
 				   "allow_vaults = Contoso.vault.lab:8443 fabrikam.vault.lab,,a.b\n"
 				   "allow_vaults = last.vault.lab\n"
 				   "expired_keys = refuse\n"
+				   "[attach]\n"
+				   "hotplug = all\n"
 				   "[cloud lab]\n"
 				   "authority = https://Login.Lab:8443/\n"
 				   "vault_suffix = Vault.lab:8443\n"
@@ -102,6 +105,7 @@ static void test_whole(void **state)
 	assert_string_equal(c.policy.allow_vaults.items[0], "contoso.vault.lab:8443");
 	assert_string_equal(c.policy.allow_vaults.items[3], "last.vault.lab");
 	assert_int_equal(c.policy.expired_keys, CONFIG_EXPIRED_REFUSE);
+	assert_int_equal(c.attach.hotplug, CONFIG_HOTPLUG_ALL);
 	cloud = config_cloud(&c, "lab");
 	assert_non_null(cloud);
 	assert_string_equal(cloud->authority, "login.lab:8443");
@@ -167,6 +171,7 @@ static void test_refused(void **state)
 		{ "[identity]\nfile = jwt\n", "file is no absolute path" },
 		{ "[identity]\nprogram = jwt\n", "program is no absolute path" },
 		{ "[policy]\nexpired_keys = maybe\n", "expired_keys is neither follow nor refuse" },
+		{ "[attach]\nhotplug = yes\n", "hotplug is neither known nor all nor off" },
 		{ "[policy]\nallow_tenants = contoso\n", "allow_tenants is no list of" },
 		{ "[policy]\nallow_tenants = " GUID " x\n", "allow_tenants is no list of" },
 		{ "[policy]\nallow_vaults = https://a.vault.azure.net\n",

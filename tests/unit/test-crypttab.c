@@ -42,6 +42,7 @@ static void test_lines(void **state)
 		  CRYPTTAB_SAME_CPU | CRYPTTAB_SUBMIT_FROM_CPUS, false },
 		{ "a /dev/vda none noauto,tries=3,,x-initrd.attach,timeout=5", "a", "/dev/vda",
 		  CRYPTTAB_NOAUTO, false },
+		{ "a /dev/vda none luks,_netdev,nofail", "a", "/dev/vda", CRYPTTAB_NETDEV, false },
 		{ "a /dev/vda none header=/boot/h", "a", "/dev/vda", CRYPTTAB_DETACHED, false },
 		{ "a /dev/vda none header", "a", "/dev/vda", 0, false },
 		{ "a /dev/vda none discards,nodiscard,DISCARD,discard=1", "a", "/dev/vda", 0,

@@ -4,19 +4,22 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "base/io.h"
 #include "base/text.h"
 #include "format/config.h"
 #include "luks.h"
+#include "mappings.h"
 #include "paths.h"
 #include "record.h"
 #include "unwrap.h"
 
 /* For ever is made of attempts, so that the reason can be told meanwhile and a new resolver is noticed. */
-#define ATTEMPT_S 30
-#define PAUSE_S	  1
+#define ATTEMPT_S   30
+#define PAUSE_S	    1
+#define PAUSE_MAX_S 120
 
 struct attempt {
 	const struct attach_volume *volume;
@@ -126,10 +129,22 @@ static int open_once(struct attempt *attempt, bool aloud, bool *ret_retry)
 	return -EIO;
 }
 
+/* Half of it to all of it: machines that lost the same vault do not come back in step. */
+static void rest(int64_t ms)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == (ssize_t)sizeof(random))
+		ms -= (int64_t)random % (ms / 2 + 1);
+	(void)nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 },
+			NULL);
+}
+
 static enum attach_phase open_tokens(struct attempt *attempt)
 {
 	_cleanup_close_ int claim = -1;
 	enum cmk_code known = CMK_OK;
+	int64_t pause_ms = PAUSE_S * 1000;
 	bool retry;
 
 	if (attempt->settings->claim)
@@ -142,8 +157,27 @@ static enum attach_phase open_tokens(struct attempt *attempt)
 		if (attempt->event.err.code != known)
 			say(attempt, ATTACH_TROUBLE);
 		known = attempt->event.err.code;
-		(void)nanosleep(&(struct timespec){ .tv_sec = PAUSE_S }, NULL);
+		rest(pause_ms);
+		/* At boot somebody waits for it. */
+		if (!attempt->settings->claim && pause_ms < PAUSE_MAX_S * 1000)
+			pause_ms *= 2;
 	}
+}
+
+/* Under another name it cannot be opened once more: nobody needs to be asked for its key. */
+static int check_other_name(struct attempt *attempt)
+{
+	_cleanup_mappings_ struct mappings mappings = { 0 };
+	const struct mapping *mapping;
+
+	if (mappings_load(MAPPINGS_SYSFS, &mappings) < 0)
+		return 0;
+	mapping = mappings_find_device(&mappings, attempt->luks->path);
+	if (mapping == NULL)
+		return 0;
+	return cmk_err(&attempt->event.err, CMK_STATE,
+		       "the volume is open already, as %s; close that first, or use it",
+		       mapping->name);
 }
 
 static enum attach_phase open_volume(struct attempt *attempt)
@@ -156,6 +190,8 @@ static enum attach_phase open_volume(struct attempt *attempt)
 		return ATTACH_OTHERS;
 	if (!attempt->settings->dry_run) {
 		r = luks_mapping(luks, attempt->volume->name, &attempt->event.err);
+		if (r == 0)
+			r = check_other_name(attempt);
 		if (r != 0)
 			return r > 0 ? ATTACH_WAS_OPEN : ATTACH_FAILED;
 	}

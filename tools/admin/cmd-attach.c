@@ -20,6 +20,8 @@
 #include "format/config.h"
 #include "paths.h"
 #include "prompts.h"
+#include "remember.h"
+#include "remembered.h"
 
 #define CRYPTTAB_FILE "/etc/crypttab"
 #define CMDLINE_FILE  "/proc/cmdline"
@@ -29,7 +31,7 @@
 
 struct attach {
 	struct call *call;
-	bool all, boot, background;
+	bool all, boot, background, remember;
 	int asker_pid;
 	const char *crypttab_file;
 	const char *cmdline_file;
@@ -40,11 +42,13 @@ struct attach {
 	const char *prompt_pid;
 	struct attach_settings settings;
 	struct crypttab crypttab;
+	struct crypttab remembered;
 };
 
 static void attach_done(struct attach *attach)
 {
 	crypttab_done(&attach->crypttab);
+	crypttab_done(&attach->remembered);
 }
 
 static int parse_options(struct attach *attach)
@@ -55,6 +59,7 @@ static int parse_options(struct attach *attach)
 		{ .name = "background", .flag = &attach->background },
 		{ .name = "untried", .flag = &attach->settings.untried },
 		{ .name = "dry-run", .flag = &attach->settings.dry_run },
+		{ .name = "remember", .flag = &attach->remember },
 		{ .name = "crypttab", .value = &attach->crypttab_file },
 		{ .name = "cmdline", .value = &attach->cmdline_file },
 		{ .name = "console", .value = &attach->console_file },
@@ -90,6 +95,8 @@ static int parse_options(struct attach *attach)
 	if (attach->wait != NULL &&
 	    (call->argc > 0 || !option_number(attach->wait, 86400, &seconds)))
 		return usage_error(call, "--wait is a number of seconds, with --all or --boot");
+	if (attach->remember && (call->argc == 0 || attach->settings.dry_run))
+		return usage_error(call, "--remember goes with DEVICE, and without --dry-run");
 	attach->settings.device_wait = (uint32_t)seconds;
 	attach->settings.debug = call->debug;
 	attach->settings.claim = attach->boot;
@@ -120,12 +127,18 @@ static int load_crypttab(struct attach *attach, struct cmk_err *err)
 	if (r == 0 && attach->crypttab.wrong_line > 0)
 		attach_note("line %u of %s is not NAME DEVICE [KEY [OPTIONS]] and is left out",
 			    attach->crypttab.wrong_line, path);
+	/* An initramfs's table has all that the boot needs. */
+	if (r == 0 && !attach->boot)
+		r = remembered_load(CONF_DIR, &attach->remembered, err);
 	return r;
 }
 
+/* What crypttab says of the volume counts before what is remembered of it. */
 static const struct crypttab_entry *entry_of(const struct attach *attach, const char *path,
 					     const struct disk_header *header, const char *name)
 {
+	const struct crypttab_entry *remembered;
+
 	for (size_t i = 0; i < attach->crypttab.count; i++) {
 		const struct crypttab_entry *entry = &attach->crypttab.entries[i];
 
@@ -133,6 +146,9 @@ static const struct crypttab_entry *entry_of(const struct attach *attach, const 
 		    (name == NULL || strcmp(entry->name, name) == 0))
 			return entry;
 	}
+	remembered = remembered_find(&attach->remembered, header->uuid);
+	if (remembered != NULL && (name == NULL || strcmp(remembered->name, name) == 0))
+		return remembered;
 	return NULL;
 }
 
@@ -167,6 +183,8 @@ static int attach_device(struct attach *attach, struct cmk_err *err)
 	report.names = &volume.name;
 	report.dry_run = attach->settings.dry_run;
 	attach_one(&volume, &attach->settings, attach_say, &report);
+	if (report.status == 0 && attach->remember)
+		return remember_attached(path, header.uuid, volume.name, err);
 	return report.status;
 }
 

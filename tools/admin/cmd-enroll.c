@@ -9,6 +9,7 @@
 #include "enrol.h"
 #include "luks.h"
 #include "prompt.h"
+#include "remember.h"
 
 /* As cryptsetup's --tries. */
 #define TRIES 3
@@ -18,6 +19,7 @@ struct enroll_args {
 	const char *key_file;
 	const char *unlock_token;
 	const char *header_backup;
+	struct remember remember;
 	int token;
 };
 
@@ -148,6 +150,7 @@ static int run(struct call *call, const struct enroll_args *args, struct cmk_err
 		printf("%s is already enrolled for %s (token %d); nothing was changed.\n",
 		       luks->name, args->customer, token);
 		enrol_note_spares(&enrol, luks, token);
+		remember_enrolled(&args->remember, luks->path);
 	}
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -163,9 +166,12 @@ static int run(struct call *call, const struct enroll_args *args, struct cmk_err
 	if (r > 0)
 		printf("Finished an interrupted enrolment of %s for %s: keyslot %d, token %d.\n",
 		       luks->name, args->customer, resumed.keyslot, resumed.token);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	return enroll(args, &enrol, luks, err);
+	if (r == 0)
+		r = enroll(args, &enrol, luks, err);
+	if (r < 0)
+		return r;
+	remember_enrolled(&args->remember, luks->path);
+	return 0;
 }
 
 int cmd_enroll(struct call *call, struct cmk_err *err)
@@ -176,6 +182,8 @@ int cmd_enroll(struct call *call, struct cmk_err *err)
 		{ .name = "key-file", .letter = 'd', .value = &args.key_file },
 		{ .name = "unlock-token", .value = &args.unlock_token },
 		{ .name = "header-backup", .value = &args.header_backup },
+		{ .name = "name", .value = &args.remember.name },
+		{ .name = "no-remember", .flag = &args.remember.no },
 	};
 	int r = options_parse(call, options, sizeof(options) / sizeof(options[0]), 1, 1);
 
@@ -189,5 +197,7 @@ int cmd_enroll(struct call *call, struct cmk_err *err)
 	if (args.unlock_token != NULL &&
 	    !option_number(args.unlock_token, LUKS_SLOTS_MAX - 1, &args.token))
 		return usage_error(call, "--unlock-token wants the number of a token");
+	if (!remember_options_right(&args.remember))
+		return usage_error(call, REMEMBER_USAGE);
 	return run(call, &args, err);
 }

@@ -10,11 +10,13 @@
 #include "enrol.h"
 #include "luks.h"
 #include "prompt.h"
+#include "remember.h"
 
 struct format_args {
 	const char *customer;
 	const char *label;
 	const char *sector_size;
+	struct remember remember;
 	bool force;
 	bool batch;
 	int sector;
@@ -169,10 +171,15 @@ static int run(struct call *call, const struct format_args *args, struct cmk_err
 		return cmk_err_errno(err, CMK_DEVICE, -r, "%s cannot be read", path);
 	if (header.version != 0 && !args->force) {
 		r = check_header(&enrol, path, err);
+		if (r > 0)
+			remember_enrolled(&args->remember, path);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	return format(args, &enrol, path, size, err);
+	r = format(args, &enrol, path, size, err);
+	if (r >= 0)
+		remember_enrolled(&args->remember, path);
+	return r;
 }
 
 int cmd_format(struct call *call, struct cmk_err *err)
@@ -183,6 +190,8 @@ int cmd_format(struct call *call, struct cmk_err *err)
 		{ .name = "label", .value = &args.label },
 		{ .name = "sector-size", .value = &args.sector_size },
 		{ .name = "force", .flag = &args.force },
+		{ .name = "name", .value = &args.remember.name },
+		{ .name = "no-remember", .flag = &args.remember.no },
 		{ .name = "batch-mode", .letter = 'q', .flag = &args.batch },
 	};
 	int r = options_parse(call, options, sizeof(options) / sizeof(options[0]), 1, 1);
@@ -198,5 +207,7 @@ int cmd_format(struct call *call, struct cmk_err *err)
 		return usage_error(call, "--sector-size wants 512, 1024, 2048 or 4096");
 	if (args.label != NULL && strlen(args.label) >= DISK_LABEL_MAX)
 		return usage_error(call, "--label takes at most %d characters", DISK_LABEL_MAX - 1);
+	if (!remember_options_right(&args.remember))
+		return usage_error(call, REMEMBER_USAGE);
 	return run(call, &args, err);
 }

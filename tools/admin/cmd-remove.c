@@ -10,6 +10,7 @@
 #include "keyurl.h"
 #include "luks.h"
 #include "output.h"
+#include "remember.h"
 
 struct remove_args {
 	const char *key;
@@ -142,6 +143,8 @@ static int run(const struct remove_args *args, struct luks *luks, struct cmk_err
 	}
 	if (removed == 0)
 		say_nothing_removed(args, luks);
+	if (luks_next_token(luks, LUKS_NONE) == LUKS_NONE)
+		remember_no_more(luks);
 	return 0;
 }
 

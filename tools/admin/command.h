@@ -71,6 +71,7 @@ void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cmd_enroll(struct call *call, struct cmk_err *err);
 int cmd_format(struct call *call, struct cmk_err *err);
 int cmd_attach(struct call *call, struct cmk_err *err);
+int cmd_detach(struct call *call, struct cmk_err *err);
 int cmd_status(struct call *call, struct cmk_err *err);
 int cmd_list(struct call *call, struct cmk_err *err);
 int cmd_check(struct call *call, struct cmk_err *err);

@@ -23,6 +23,7 @@ static const struct {
 	{ "same-cpu-crypt", CRYPTTAB_SAME_CPU },
 	{ "submit-from-crypt-cpus", CRYPTTAB_SUBMIT_FROM_CPUS },
 	{ "noauto", CRYPTTAB_NOAUTO },
+	{ "_netdev", CRYPTTAB_NETDEV },
 	{ "header=", CRYPTTAB_DETACHED },
 	{ "plain", CRYPTTAB_OTHER },
 	{ "swap", CRYPTTAB_OTHER },

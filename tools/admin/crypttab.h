@@ -25,6 +25,7 @@ enum {
 	CRYPTTAB_DETACHED = 1 << 7, /* header=: not ours */
 	CRYPTTAB_OTHER =
 		1 << 8, /* plain, swap, tcrypt...: no LUKS volume, whatever is on the device */
+	CRYPTTAB_NETDEV = 1 << 9,
 };
 
 struct crypttab_entry {

@@ -2,9 +2,7 @@
 /* Block devices, through libudev. */
 #include "disks.h"
 
-#include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libudev.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,17 +13,6 @@
 
 #include "base/io.h"
 #include "base/text.h"
-
-/*
- * struct luks2_hdr_disk of cryptsetup's lib/luks2/luks2.h: magic 6, version 2, label 48 at 24, uuid 40 at
- * 168, subsystem 48 at 208. LUKS1 has its uuid at 168 too. libcryptsetup tells these since 2.5 only.
- */
-#define HEADER_READ	    512
-#define HEADER_LABEL_AT	    24
-#define HEADER_UUID_AT	    168
-#define HEADER_SUBSYSTEM_AT 208
-
-static const uint8_t header_magic[6] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
 
 static void udev_unrefp(struct udev **udev)
 {
@@ -42,31 +29,6 @@ static void device_unrefp(struct udev_device **device)
 #define _cleanup_udev_	    __attribute__((cleanup(udev_unrefp)))
 #define _cleanup_enumerate_ __attribute__((cleanup(enumerate_unrefp)))
 #define _cleanup_device_    __attribute__((cleanup(device_unrefp)))
-
-int disks_probe(const char *path, struct disk_header *ret)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct disk_header header = { 0 };
-	uint8_t sector[HEADER_READ];
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = pread(fd, sector, sizeof(sector), 0);
-	if (n < 0)
-		return -errno;
-	if (n == HEADER_READ && memcmp(sector, header_magic, sizeof(header_magic)) == 0) {
-		header.version = sector[6] << 8 | sector[7];
-		memcpy(header.uuid, sector + HEADER_UUID_AT, sizeof(header.uuid) - 1);
-	}
-	if (header.version == 2) {
-		memcpy(header.label, sector + HEADER_LABEL_AT, sizeof(header.label) - 1);
-		memcpy(header.subsystem, sector + HEADER_SUBSYSTEM_AT,
-		       sizeof(header.subsystem) - 1);
-	}
-	*ret = header;
-	return 0;
-}
 
 /*
  * Whether a look at the device is worth while. Where udevd has probed it, its word counts: a leg of a

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "format/token.h"
 
 /* Sizes of struct luks2_hdr_disk in cryptsetup's lib/luks2/luks2.h, with a NUL. Untrusted text. */
 #define DISK_UUID_MAX  41
@@ -22,6 +23,11 @@ struct disk_header {
 
 /* Reads the first sector of a block device or file. 0 or -errno. */
 int disks_probe(const char *path, struct disk_header *ret);
+/*
+ * The same, and whether a token of ours opens the volume: 1, with its customer, 0, or -errno. Takes the first
+ * copy of the header, and its checksum for right: who is to open the volume looks more closely.
+ */
+int disks_enrolled(const char *path, struct disk_header *ret, char customer[static TOKEN_NAME_MAX]);
 
 struct disks {
 	char **paths; /* block devices with a LUKS2 header, in the order of their names */

@@ -102,3 +102,28 @@ int luks_activate(struct luks *luks, int token, const struct secret *payload, co
 			token, luks->name);
 	return luks_err(luks, r, CMK_DEVICE, err, "%s cannot be mapped", luks->name);
 }
+
+int luks_deactivate(const char *name, bool deferred, struct cmk_err *err)
+{
+	__attribute__((cleanup(device_freep))) struct crypt_device *cd = NULL;
+	uint32_t flags = deferred ? CRYPT_DEACTIVATE_DEFERRED : 0;
+	int r;
+
+	/* Its complaint that the disk is gone is no news. */
+	crypt_set_log_callback(NULL, discard_message, NULL);
+	r = crypt_init_by_name(&cd, name);
+	if (r >= 0) {
+		crypt_set_log_callback(cd, discard_message, NULL);
+		r = crypt_deactivate_by_name(cd, name, flags);
+	}
+	crypt_set_log_callback(NULL, NULL, NULL);
+	if (r == -EBUSY)
+		return cmk_err(
+			err, CMK_STATE,
+			"%s is in use; end what uses it (see: lsblk, fuser -m), or say --deferred "
+			"to close it when it is free",
+			name);
+	if (r < 0)
+		return cmk_err_errno(err, CMK_DEVICE, -r, "%s cannot be closed", name);
+	return luks_mapping_exists(name) ? 1 : 0;
+}

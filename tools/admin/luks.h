@@ -120,6 +120,11 @@ bool luks_mapping_exists(const char *name);
  */
 int luks_activate(struct luks *luks, int token, const struct secret *payload, const char *name,
 		  unsigned options, struct cmk_err *err);
+/*
+ * Closes a mapping, whose disk may be gone. deferred: one in use closes when it is free, which is 1. 0; CMK_STATE
+ * for one in use, CMK_DEVICE.
+ */
+int luks_deactivate(const char *name, bool deferred, struct cmk_err *err);
 
 /* Destroys a set of keyslots; those that another token uses as well stay. CMK_KEYSLOT. */
 int luks_destroy_slots(struct luks *luks, int token, uint32_t slots, struct cmk_err *err);

@@ -16,12 +16,17 @@
 	"      --debug              say on standard error what happens\n" \
 	"  -h, --help               this text\n"
 
+#define REMEMBER_HELP                                                                   \
+	"      --name NAME          as which it opens when its disk appears (default: " \
+	"luks-UUID)\n"                                                                  \
+	"      --no-remember        do not let it open by itself\n"
+
 static const struct command commands[] = {
 	{ "enroll", "DEVICE --customer NAME", "let a customer's key open an existing LUKS2 volume",
 	  "      --customer NAME      whose key, from customers.d/NAME.conf\n"
 	  "  -d, --key-file FILE      unlock the volume with this file; - is standard input\n"
 	  "      --unlock-token N     unlock the volume with its token N\n"
-	  "      --header-backup FILE keep the header as it was in this new file\n",
+	  "      --header-backup FILE keep the header as it was in this new file\n" REMEMBER_HELP,
 	  "Without --key-file or --unlock-token a passphrase is asked for.", cmd_enroll },
 	{ "format", "DEVICE --customer NAME",
 	  "make a LUKS2 volume that never had a passphrase; destroys what is on DEVICE",
@@ -29,7 +34,7 @@ static const struct command commands[] = {
 	  "      --label LABEL        of the new volume\n"
 	  "      --sector-size BYTES  512, 1024, 2048 or 4096 (default: 4096 where it fits)\n"
 	  "      --force              also where DEVICE holds a LUKS header already\n"
-	  "  -q, --batch-mode         do not ask for confirmation\n",
+	  "  -q, --batch-mode         do not ask for confirmation\n" REMEMBER_HELP,
 	  NULL, cmd_format },
 	{ "attach", "DEVICE [NAME] | --all | --boot", "open volumes by their customers' keys",
 	  "      --all                every enrolled volume of crypttab, but for noauto\n"
@@ -43,8 +48,13 @@ static const struct command commands[] = {
 	  "      --console FILE       where a passphrase may be typed, instead of /dev/console\n"
 	  "      --timeout SECONDS    for all of it (default: that of luks-cmk.conf); or: forever\n"
 	  "      --wait SECONDS       for devices that are not there yet\n"
+	  "      --remember           open it too when its disk appears again\n"
 	  "      --dry-run            ask the vault, open the keyslot, make no mapping\n",
 	  "Without NAME, crypttab has the mapping's name, or it is luks-UUID.", cmd_attach },
+	{ "detach", "NAME | DEVICE | --all", "close enrolled volumes",
+	  "      --all                every enrolled volume that is open\n"
+	  "      --deferred           close one that is in use when it is free\n",
+	  "Of a disk that is gone what is mounted is unmounted.", cmd_detach },
 	{ "status", "DEVICE", "who can open a volume; asks no vault",
 	  "      --json               for programs\n", NULL, cmd_status },
 	{ "list", "[DEVICE...]", "every volume of this machine that is enrolled",

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* LUKS headers, read by ourselves: from udev's rules, where loading libcryptsetup costs more than all the rest. */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "disks.h"
+
+/*
+ * struct luks2_hdr_disk of cryptsetup's lib/luks2/luks2.h, section 2.1 of its on-disk format: magic 6, version 2,
+ * size of header and JSON 8, label 48 at 24, uuid 40 at 168, subsystem 48 at 208; the JSON follows it at 4096.
+ * LUKS1 has its uuid at 168 too. libcryptsetup tells these since 2.5 only.
+ */
+#define HEADER_READ	    512
+#define HEADER_SIZE_AT	    8
+#define HEADER_LABEL_AT	    24
+#define HEADER_UUID_AT	    168
+#define HEADER_SUBSYSTEM_AT 208
+#define JSON_AT		    4096
+#define HEADER_SIZE_MAX	    (4 * 1024 * 1024) /* LUKS2_HDR_OFFSET_MAX */
+
+static const uint8_t header_magic[6] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
+
+static int read_header(int fd, struct disk_header *ret, uint64_t *ret_size)
+{
+	struct disk_header header = { 0 };
+	uint8_t sector[HEADER_READ];
+	uint64_t size;
+	ssize_t n = pread(fd, sector, sizeof(sector), 0);
+
+	if (n < 0)
+		return -errno;
+	if (n == HEADER_READ && memcmp(sector, header_magic, sizeof(header_magic)) == 0) {
+		header.version = sector[6] << 8 | sector[7];
+		memcpy(header.uuid, sector + HEADER_UUID_AT, sizeof(header.uuid) - 1);
+	}
+	if (header.version == 2) {
+		memcpy(header.label, sector + HEADER_LABEL_AT, sizeof(header.label) - 1);
+		memcpy(header.subsystem, sector + HEADER_SUBSYSTEM_AT,
+		       sizeof(header.subsystem) - 1);
+	}
+	memcpy(&size, sector + HEADER_SIZE_AT, sizeof(size));
+	*ret = header;
+	*ret_size = header.version == 2 ? be64toh(size) : 0;
+	return 0;
+}
+
+int disks_probe(const char *path, struct disk_header *ret)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint64_t size;
+
+	return fd < 0 ? -errno : read_header(fd, ret, &size);
+}
+
+static ssize_t read_json(int fd, char *out, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = pread(fd, out + len, size - len, (off_t)(JSON_AT + len));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)strnlen(out, len); /* the rest of the area is zeroes */
+}
+
+/* Whether a token is ours and opens something; what it says of itself is checked as at an unlock. */
+static bool is_ours(const char *text, const struct json_node *node, struct token *token)
+{
+	return token_parse(text + node->start, node->end - node->start, false, token, NULL) == 0 &&
+	       token->keyslots_count > 0;
+}
+
+static int find_token(const char *text, size_t len, char *customer, size_t size)
+{
+	_cleanup_free_ struct token *token = malloc(sizeof(*token));
+	_cleanup_json_ struct json *json = NULL;
+	const struct json_node *tokens, *node = NULL;
+	int r;
+
+	if (token == NULL)
+		return -ENOMEM;
+	r = json_parse(text, len, "the LUKS2 header", CMK_TOKEN, &json, NULL);
+	if (r < 0)
+		return r;
+	tokens = json_member(json, json_root(json), "tokens");
+	if (json_node_type(tokens) != JSON_OBJECT)
+		return 0;
+	while ((node = json_next(json, tokens, node)) != NULL) {
+		char type[sizeof(TOKEN_TYPE)];
+
+		if (json_copy_string(json, json_member(json, node, "type"), type, sizeof(type)) &&
+		    strcmp(type, TOKEN_TYPE) == 0 && is_ours(text, node, token))
+			return text_copy(customer, size, token->customer) ? 1 : -EBADMSG;
+	}
+	return 0;
+}
+
+int disks_enrolled(const char *path, struct disk_header *ret, char customer[static TOKEN_NAME_MAX])
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_free_ char *text = NULL;
+	uint64_t size;
+	ssize_t len;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = read_header(fd, ret, &size);
+	if (r < 0)
+		return r;
+	if (ret->version != 2)
+		return 0;
+	if (size <= JSON_AT || size > HEADER_SIZE_MAX)
+		return -EBADMSG;
+	text = malloc(size - JSON_AT);
+	if (text == NULL)
+		return -ENOMEM;
+	len = read_json(fd, text, size - JSON_AT);
+	return len < 0 ? (int)len : find_token(text, (size_t)len, customer, TOKEN_NAME_MAX);
+}
