@@ -21,6 +21,8 @@
 #define KMSG_ERROR  "<11>luks-cmk: "
 #define KMSG_DEBUG  "<15>luks-cmk: "
 #define LEVEL_ERROR 3
+/* The kernel refuses a longer message: PRINTKRB_RECORD_MAX in kernel/printk/printk.c. */
+#define KMSG_MAX 1024
 /* At boot; the others are kept in the journal, and luks-cmk why tells all. */
 #define FAILURES_MAX 5
 #define PRINTK_MAX   64
@@ -38,14 +40,17 @@ void attach_note(const char *format, ...)
 	fprintf(stderr, "Note: %s.\n", shown);
 }
 
+/* Each write to it is a message of its own, and no place in it can be sought, as stdio does. */
 static bool log_to_kernel(const struct attach_report *report, const char *prefix, const char *text)
 {
 	_cleanup_close_ int fd = -1;
+	char message[KMSG_MAX];
 
 	if (!report->boot || report->dry_run)
 		return false;
+	(void)snprintf(message, sizeof(message), "%s%s", prefix, text);
 	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	return fd >= 0 && dprintf(fd, "%s%s\n", prefix, text) > 0;
+	return fd >= 0 && io_write_all(fd, message, strlen(message)) == 0;
 }
 
 /* Whether the kernel prints errors on the console: proc_sys_kernel(5), printk, its first number. */

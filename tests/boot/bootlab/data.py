@@ -17,7 +17,11 @@ QUIET = 8
 DATA = "c0ffee00-0000-4000-8000-000000000002"
 MOUNT = "/srv/data"
 FSTAB = "/dev/mapper/data /srv/data ext4 defaults,nofail,{} 0 2"
+# When the mapping appears; when the system starts, by our unit; and by systemd's.
+WANTED = "x-systemd.wanted-by=dev-mapper-data.device"
 ATTACH = "x-systemd.requires=luks-cmk-attach@data.service"
+CRYPTSETUP = "_netdev,x-systemd.requires=systemd-cryptsetup@data.service"
+FAILED = "systemctl list-units --failed --plain --no-legend"
 CRYPTTAB = f"data UUID={DATA} none luks,_netdev,nofail"
 
 
@@ -60,33 +64,35 @@ def _must_ask(boot, mark, expected):
         raise Wrong(f"asked were {' '.join(asked) or 'none'}, expected {' '.join(expected) or 'none'}")
 
 
-def _pull(machine, shell):
-    """Takes the disk away; what is left of it."""
+def _pull(machine, shell, failed):
+    """Takes the disk away; nothing must be left of it. failed: units that had failed before."""
     machine.pull(1)
     shell.wait(f"! test -e /dev/vdb && ! dmsetup info data && ! mountpoint -q {MOUNT}", GONE, "something is left")
-    shell.wait("test -z \"$(systemctl list-units --plain --no-legend --failed; ls /dev/luks-cmk)\"", GONE,
-               "units that failed, or links, are left: " + shell.ask("systemctl list-units --failed --plain")[0])
+    shell.wait("! systemctl is-active luks-cmk-attach@data && ! ls /dev/luks-cmk/*", GONE, "a unit or a link is left")
+    if shell.run(FAILED) != failed:
+        raise Wrong(f"units have failed: {shell.run(FAILED)}")
 
 
 def hotplug(boot):
     with _started(boot) as (machine, shell):
-        mark, quiet = boot.lab.mark(), boot.lab.mark()
+        failed = shell.run(FAILED)
+        mark = boot.lab.mark()
         machine.plug(1, "data")
         shell.wait("udevadm info /dev/vdb | grep -x 'E: LUKS_CMK=1'", APPEARS, "udev does not know the volume")
         shell.run("udevadm settle")
         time.sleep(QUIET)
-        if boot.lab.log(quiet) or shell.ask("test -e /dev/mapper/data")[1] == 0:
+        if boot.lab.log(mark) or shell.ask("test -e /dev/mapper/data")[1] == 0:
             raise Wrong("a volume that nobody knows was asked for, or opened")
-        _mount_later(shell, ATTACH)
+        _mount_later(shell, WANTED)
         shell.run("luks-cmk attach --remember /dev/vdb data")
         shell.wait(f"mountpoint -q {MOUNT} || mount {MOUNT}", APPEARS, "it cannot be mounted")
         shell.run(f"echo kept >{MOUNT}/file; umount {MOUNT}; luks-cmk detach data")
-        _pull(machine, shell)
+        _pull(machine, shell, failed)
         mark = boot.lab.mark()
         machine.plug(1, "data")
         took = shell.wait(f"grep kept {MOUNT}/file", APPEARS, "it is not mounted")
         _must_ask(boot, mark, ["vault"])
-        _pull(machine, shell)
+        _pull(machine, shell, failed)
         _stop(machine, shell)
     return f"mounted {took:.1f} s after it was plugged in, nothing left when it was pulled out, no packet before"
 
@@ -108,7 +114,7 @@ def fstab(boot):
 def crypttab(boot):
     """systemd's own unit with our plugin; then the vault is down."""
     with _started(boot) as (machine, shell):
-        _mount_later(shell, "_netdev")
+        _mount_later(shell, CRYPTSETUP)
         shell.run(f"echo '{CRYPTTAB}' >>/etc/crypttab")
         _stop(machine, shell)
     mark = boot.lab.mark()

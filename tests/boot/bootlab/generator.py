@@ -52,7 +52,7 @@ class Dracut:
     prompt = r"Please enter passphrase for disk"
     complaint = r"^dracut(\[F\])?: luks-cmk: "
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
-    slack = 60
+    slack = 20
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
     goes_on = rooted
 

@@ -132,6 +132,11 @@ class Guest:
     def version(self):
         return os.path.basename(self.kernel).split("-", 1)[1]
 
+    def image(self, name):
+        """The path of one of its images; of the plain one, if this generator has no need of another."""
+        others = [other[0] for other in self.generator.others]
+        return os.path.join(self.folder, name if name in others else "initrd")
+
     def prepare(self, tar, stage, wanted):
         """wanted: names of VOLUMES, of the generator's other images, of the checks that need images"""
         os.makedirs(self.folder, exist_ok=True)

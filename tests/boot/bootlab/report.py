@@ -172,10 +172,10 @@ class Boot:
         if case.breaks:
             files["lab-rdinit"] = (RDINIT.format(case.breaks), 0o755)
             append += " rdinit=/lab-rdinit"
-        initrd = os.path.join(guest.folder, case.image)
+        initrd = guest.image(case.image)
         if files:
             initrd = os.path.join(self.folder, "initrd")
-            shutil.copy(os.path.join(guest.folder, case.image), initrd)
+            shutil.copy(guest.image(case.image), initrd)
             with open(initrd, "ab") as file:
                 file.write(b"\0" * (-os.path.getsize(initrd) % 4) + archive.cpio(files))
         nics = []
