@@ -3,8 +3,8 @@
 
 OUT = "/run/initrd"
 EPOCH = ["env", "SOURCE_DATE_EPOCH=1700000000"]
-# Of the emulator: this machine, where images are made, has others.
-DRIVERS = "virtio_blk virtio_pci virtio_net dm_crypt xts ecb aesni_intel"
+# Of the emulated machine: this one, where images are made, has others.
+DRIVERS = "virtio_blk virtio_pci virtio_net dm_crypt xts ecb aesni_intel btrfs"
 # Quick to make, and to unpack.
 PACKER = "zstd -3 -q"
 # What the next kernel will be started with.
