@@ -19,8 +19,8 @@ APPEND = "no_timer_check console=ttyS0 panic=-1 loglevel=4 random.trust_cpu=1"
 
 class Machine:
     """disks: [(path, serial)]; nics: [(netdev, MAC, has carrier, trunk or None)]; append: more of the kernel's
-    command line. late: the disks from this one on are not plugged in until plug() is called; keep: what is written to
-    them stays."""
+    command line. late: the disks from this one on are not plugged in until plug() is called, and what is written to
+    them stays; keep: that of the others, too."""
 
     def __init__(self, folder, kernel, initrd, disks, nics=(), append="", options=(), memory=384, cpus=2,
                  late=None, keep=False):
@@ -36,9 +36,12 @@ class Machine:
                  "-serial", "chardev:console", "-qmp", f"unix:{self.monitor_path},server=on,wait=off",
                  "-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng"]
         for index, (path, serial) in enumerate(disks):
-            words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot={'off' if keep else 'on'}"]
-            if late is None or index < late:
-                words += ["-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
+            if late is not None and index >= late:
+                # A -drive would go with its device.
+                words += ["-blockdev", f"raw,node-name=disk{index},file.driver=file,file.filename={path}"]
+                continue
+            words += ["-drive", f"file={path},format=raw,if=none,id=disk{index},snapshot={'off' if keep else 'on'}",
+                      "-device", f"virtio-blk-pci,drive=disk{index},serial={serial}"]
         for index, (netdev, mac, *_) in enumerate(nics):
             words += ["-netdev", f"{netdev},id=net{index}",
                       "-device", f"virtio-net-pci,netdev=net{index},mac={mac},romfile=,id=nic{index}"]

@@ -125,10 +125,9 @@ class Boot:
         try:
             return getattr(data, case.does)(self) if case.does else self._once()
         finally:
-            if case.keep:
-                for name in case.disks:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(os.path.join(self.folder, name))
+            for name in case.disks:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
 
     def _once(self):
         case, lab = self.case, self.lab
@@ -183,8 +182,8 @@ class Boot:
             netdev, trunk = network.cable(f"tap{index}", kind)
             nics.append((netdev, f"52:54:00:00:0{index + 1}:{network.CARDS[kind][1]}", kind != "cut", trunk))
         disks = [(guest.disks[name], name) for name in case.disks]
-        if case.keep:
-            disks = [(self._own_disk(name), name) for name in case.disks]
+        own = 0 if case.keep else len(disks) if case.plugs is None else case.plugs
+        disks = disks[:own] + [(self._own_disk(name), name) for name in case.disks[own:]]
         return Machine(self.folder, guest.kernel, initrd, disks, nics, append, case.options, late=case.plugs,
                        memory=512 if case.full_boot or case.does else 384, keep=case.keep)
 
