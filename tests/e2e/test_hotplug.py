@@ -257,6 +257,24 @@ def test_attach_by_what_is_remembered(machine, enrolled, attach_loop):
         machine.tool("attach", *words, status=2)
 
 
+@pytest.mark.parametrize("hotplug", ["known", "all", "off"])
+def test_attach_all(machine, enrolled, attach_loop, hotplug):
+    """What is remembered besides crypttab, under the name that it has; where all open, also what nobody knows."""
+    second, third, fourth = (machine.copy(enrolled) for _ in range(3))
+    devices = [f"/dev/{attach_loop(image)}" for image in (enrolled, second, third, fourth)]
+    for image, line in ((enrolled, "first UUID none"), (second, "second UUID none luks,discard"),
+                        (third, "third UUID none luks,noauto")):
+        remember(machine, image, line)
+    machine.configure(attach={"hotplug": hotplug})
+    crypttab = machine.write("crypttab", f"mine {devices[0]} none luks\n")
+    # Where all open, so do other volumes of the machine that runs this, if it has any.
+    done = machine.run("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", crypttab)
+    assert done.status == 0 or hotplug == "all", done
+    found = {line.split()[0] for line in done.out.splitlines()}
+    foreign = {f"luks-{uuid_of(machine, fourth)}"} if hotplug == "all" else set()
+    assert found & ({"mine", "first", "second", "third"} | foreign) == {"mine", "second"} | foreign, done
+
+
 def test_detach(machine, enrolled):
     for words, out in ((("data",), "data is not open: nothing to do\n"),
                        ((enrolled,), f"{enrolled} is not open: nothing to do\n"),

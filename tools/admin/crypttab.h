@@ -52,6 +52,8 @@ struct crypttab {
 int crypttab_parse(const char *text, struct crypttab *ret);
 /* A file that is not there is an empty table. CMK_CONFIG. */
 int crypttab_load(const char *path, struct crypttab *ret, struct cmk_err *err);
+/* One more, unless its name is there already: 1 or 0, -ENOMEM. */
+int crypttab_add(struct crypttab *crypttab, const struct crypttab_entry *entry);
 void crypttab_done(struct crypttab *crypttab);
 /* The entry of that name, or NULL. */
 const struct crypttab_entry *crypttab_find(const struct crypttab *crypttab, const char *name);

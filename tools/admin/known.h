@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The volumes that this machine is to open by itself. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "crypttab.h"
+
+/*
+ * Adds what is remembered to a crypttab, and with every all other enrolled volumes that are there, as luks-UUID. What
+ * crypttab has under whatever name stays as that says, noauto too. -ENOMEM, CMK_SYSTEM.
+ */
+int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool every,
+	      struct cmk_err *err);
