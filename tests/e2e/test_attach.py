@@ -203,6 +203,22 @@ def test_all_table(machine, enrolled):
     assert re.match(r"two +fabrikam +refused \[key-disabled\] +fabrikam\.vault\.azure\.net +customer +\S", two)
 
 
+def test_all_asks_for_the_identity_one_by_one(machine, enrolled):
+    """Four customers need four sign-ins, and each its own assertion: never two at a time."""
+    machine.configure(provider=True)
+    images = [enrolled, *(machine.enrolled_image(machine.new_customer()) for _ in range(3))]
+    machine.configure()
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    machine.forget()
+    mark = machine.lab.mark()
+    with machine.lab.fault("delay", service="metadata", seconds=0.4):
+        done = machine.tool("attach", "--all", "--dry-run", "--crypttab", table)
+    assert done.out.count("would open") == 4
+    times = sorted(entry["time"] for entry in machine.lab.log(mark) if entry["service"] == "metadata")
+    assert len(times) == 4
+    assert all(after - before >= 0.4 for before, after in zip(times, times[1:])), times
+
+
 @pytest.mark.slow
 def test_all_is_fair(machine):
     """
