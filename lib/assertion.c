@@ -20,10 +20,11 @@ static int ask(struct assertion *assertion, struct lane_run *run, struct cmk_err
 	if (!cache_try_lock(&assertion->lock)) {
 		if (io_now_ms() < run->deadline_ms)
 			return 1;
-		return cmk_err(err, CMK_TIMEOUT,
-			       "other processes have been asking %s for this machine's identity all "
-			       "the time; try again",
-			       identity->address);
+		return cmk_err(
+			err, CMK_TIMEOUT,
+			"other processes have been asking %s for this machine's identity all "
+			"the time; try again",
+			identity->address);
 	}
 	int r = identity->ops->request(identity, &request, &assertion->jwt, err);
 	if (r <= 0)

@@ -248,6 +248,26 @@ def test_in_crypttab_is_not_remembered(machine, volume, attach_loop):
         os.unlink(machine.inside("/etc/crypttab"))
 
 
+def test_list_says_who_knows_it(machine, enrolled, attach_loop):
+    device = f"/dev/{attach_loop(enrolled)}"
+
+    def known_by():
+        assert re.search(r"KNOWN BY +OPEN AS$", machine.tool("list", device).out.splitlines()[0])
+        volume, = machine.tool("list", device, "--json").json["volumes"]
+        assert volume["open_as"] == ""
+        return volume["known_by"]
+
+    assert known_by() == ""
+    remember(machine, enrolled, "data UUID none luks")
+    assert known_by() == "volumes.d"
+    with open(machine.inside("/etc/crypttab"), "w", encoding="ascii") as file:
+        file.write(f"data {device} none luks\n")
+    try:
+        assert known_by() == "crypttab"
+    finally:
+        os.unlink(machine.inside("/etc/crypttab"))
+
+
 def test_attach_by_what_is_remembered(machine, enrolled, attach_loop):
     remember(machine, enrolled, "data UUID none luks,discard")
     device = f"/dev/{attach_loop(enrolled)}"

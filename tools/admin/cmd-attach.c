@@ -24,9 +24,8 @@
 #include "remember.h"
 #include "remembered.h"
 
-#define CRYPTTAB_FILE "/etc/crypttab"
-#define CMDLINE_FILE  "/proc/cmdline"
-#define CONSOLE_FILE  "/dev/console"
+#define CMDLINE_FILE "/proc/cmdline"
+#define CONSOLE_FILE "/dev/console"
 /* In an initramfs, for disks that come late; what comes later still is for the next call. */
 #define BOOT_DEVICE_WAIT_S 10
 

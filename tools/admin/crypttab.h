@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 
+#define CRYPTTAB_FILE "/etc/crypttab"
+
 /* DM_NAME_LEN of linux/dm-ioctl.h, with its NUL. */
 #define CRYPTTAB_NAME_MAX   128
 #define CRYPTTAB_SOURCE_MAX 512

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The volumes that this machine is to open by itself. */
+/* The volumes that this machine is to open by itself, and those that are open. */
 #include "known.h"
 
 #include <errno.h>
@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "disks.h"
 #include "entry.h"
+#include "paths.h"
+#include "remembered.h"
 
 static bool is_in(const struct crypttab *crypttab, const char *path,
 		  const struct disk_header *header)
@@ -74,4 +76,38 @@ int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool
 			return r;
 	}
 	return 0;
+}
+
+int known_load(struct known *ret, struct cmk_err *err)
+{
+	int r = crypttab_load(CRYPTTAB_FILE, &ret->crypttab, err);
+
+	if (r == 0)
+		r = remembered_load(CONF_DIR, &ret->remembered, err);
+	if (r == 0)
+		r = mappings_load(MAPPINGS_SYSFS, &ret->mappings);
+	return r;
+}
+
+void known_done(struct known *known)
+{
+	crypttab_done(&known->crypttab);
+	crypttab_done(&known->remembered);
+	mappings_done(&known->mappings);
+}
+
+const char *known_by(const struct known *known, const char *path, const char *uuid)
+{
+	struct disk_header header = { 0 };
+
+	if (disks_probe(path, &header) == 0 && is_in(&known->crypttab, path, &header))
+		return "crypttab";
+	return remembered_find(&known->remembered, uuid) != NULL ? "volumes.d" : "";
+}
+
+const char *known_open_as(const struct known *known, const char *path)
+{
+	const struct mapping *mapping = mappings_find_device(&known->mappings, path);
+
+	return mapping != NULL ? mapping->name : "";
 }

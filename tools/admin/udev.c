@@ -24,7 +24,6 @@
 #include "remembered.h"
 #include "unit-name.h"
 
-#define CRYPTTAB_FILE	"/etc/crypttab"
 #define CRYPTSETUP_UNIT "systemd-cryptsetup"
 #define ATTACH_UNIT	"luks-cmk-attach"
 
