@@ -3,6 +3,7 @@
 
 #include "lane.h"
 
+#include "base/io.h"
 #include "survey.h"
 
 /* 0: it is there, and as survey_assertion() finds it; negative: err. */
@@ -16,7 +17,18 @@ static int ask(struct assertion *assertion, struct lane_run *run, struct cmk_err
 {
 	_cleanup_http_request_ struct http_request request = { 0 };
 	struct identity *identity = &assertion->identity;
+	if (!cache_try_lock(&assertion->lock)) {
+		if (io_now_ms() < run->deadline_ms)
+			return 1;
+		return cmk_err(
+			err, CMK_TIMEOUT,
+			"other processes have been asking %s for this machine's identity all "
+			"the time; try again",
+			identity->address);
+	}
 	int r = identity->ops->request(identity, &request, &assertion->jwt, err);
+	if (r <= 0)
+		cache_unlock(&assertion->lock);
 	if (r < 0)
 		return r;
 	if (r == 0) {
@@ -24,6 +36,8 @@ static int ask(struct assertion *assertion, struct lane_run *run, struct cmk_err
 		return got(assertion, run, err);
 	}
 	r = http_start(run->http, &request, run->deadline_ms, &assertion->call, err);
+	if (r < 0)
+		cache_unlock(&assertion->lock);
 	return r < 0 ? r : 1;
 }
 
@@ -48,11 +62,18 @@ int assertion_get(struct assertion *assertion, struct lane_run *run, int64_t *re
 	assertion->call = NULL;
 	if (r > 0)
 		return ask(assertion, run, err);
+	cache_unlock(&assertion->lock);
 	return r == 0 ? got(assertion, run, err) : r;
+}
+
+bool assertion_waits(const struct assertion *assertion)
+{
+	return assertion->jwt.len == 0 && !assertion->call;
 }
 
 void assertion_done(struct assertion *assertion)
 {
+	cache_done(&assertion->lock);
 	http_call_free(assertion->call);
 	assertion->call = NULL;
 	secret_done(&assertion->jwt);

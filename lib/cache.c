@@ -61,6 +61,16 @@ void cache_open(struct cache *ret, const char *rundir, const struct vault_target
 	ret->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 }
 
+void cache_open_metadata(struct cache *ret, const char *rundir)
+{
+	*ret = (struct cache){ .fd = -1 };
+	char path[PATH_SIZE];
+	int len = snprintf(path, sizeof(path), "%s/metadata", rundir);
+	if (len < 0 || (size_t)len >= sizeof(path) || io_mkdir(rundir, 0700) < 0)
+		return;
+	ret->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+}
+
 bool cache_try_lock(struct cache *cache)
 {
 	if (cache->fd < 0 || cache->locked)

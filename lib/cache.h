@@ -24,6 +24,11 @@ struct cache {
 /* Before the sandbox closes. Without the right to the directory nothing is cached: never an error. */
 void cache_open(struct cache *ret, const char *rundir, const struct vault_target *target,
 		const struct identity *identity);
+/*
+ * RUNDIR/metadata, which holds nothing: whoever asks for the machine's identity has its lock meanwhile. The metadata
+ * service throttles a machine that asks for many at once, whoever the customers are.
+ */
+void cache_open_metadata(struct cache *ret, const char *rundir);
 /* Tries to take the lock, never waits: true when held (always, if nothing is cached). */
 bool cache_try_lock(struct cache *cache);
 void cache_unlock(struct cache *cache);

@@ -13,8 +13,6 @@
 #include "format/payload.h"
 #include "survey.h"
 
-/* How often a lane looks whether another process has finished its sign-in. */
-#define LOCK_POLL_MS 15
 /* A connection opened ahead is waited for this long at most, once the request itself is ready. */
 #define WARM_WAIT_MS 2000
 /* What an attempt takes to find out why: the kernel waits 3 s for a neighbour that is not there. */
@@ -107,7 +105,7 @@ static void step_lock(struct lane *lane, struct lane_run *run)
 	}
 	if (!cache_try_lock(&lane->cache)) {
 		lane->state = LANE_LOCK;
-		lane->wake_ms = io_now_ms() + LOCK_POLL_MS;
+		lane->wake_ms = io_now_ms() + LANE_LOCK_POLL_MS;
 		if (lane->wake_ms < run->deadline_ms)
 			return;
 		int r = cmk_err(&lane->err, CMK_TIMEOUT,
@@ -344,6 +342,8 @@ int64_t lane_wake(const struct lane *lane)
 {
 	if (lane->state == LANE_IDLE || lane->state == LANE_LOCK)
 		return lane->wake_ms;
+	if (lane->state == LANE_ASSERTION && assertion_waits(lane->assertion))
+		return io_now_ms() + LANE_LOCK_POLL_MS;
 	return lane->ready_ms > 0 ? lane->ready_ms + WARM_WAIT_MS : INT64_MAX;
 }
 

@@ -42,6 +42,7 @@ struct assertion {
 	struct identity identity;
 	struct secret jwt;
 	struct http_call *call;
+	struct cache lock; /* held while call is under way: see cache_open_metadata() */
 };
 
 enum lane_state {
@@ -78,6 +79,9 @@ struct lane {
 
 /* Goes on as far as it can without waiting. Sets state to LANE_DONE or LANE_FAILED at its end. */
 void lane_step(struct lane *lane, struct lane_run *run);
+/* How often a lane looks whether another process has finished what it waits for. */
+#define LANE_LOCK_POLL_MS 15
+
 /* When lane_step() has something to do again even if no request finishes; INT64_MAX: never. */
 int64_t lane_wake(const struct lane *lane);
 /* Whether it has met its first failure or its end: then the next wrapping need not wait any longer. */
@@ -90,4 +94,6 @@ void lane_done(struct lane *lane);
  */
 int assertion_get(struct assertion *assertion, struct lane_run *run, int64_t *ret_retry_after,
 		  struct cmk_err *err);
+/* Whether another process is asking just now: then assertion_get() has something to do a little later. */
+bool assertion_waits(const struct assertion *assertion);
 void assertion_done(struct assertion *assertion);

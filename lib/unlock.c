@@ -35,6 +35,7 @@ static int get_assertion(struct unlock *unlock, const struct config *config,
 		}
 	}
 	struct assertion *assertion = &unlock->assertions[unlock->assertions_count];
+	assertion->lock.fd = -1;
 	int r = identity_init(&assertion->identity, config, &token->identity, cloud, err);
 	if (r < 0)
 		return r;
@@ -53,6 +54,8 @@ static int add_lane(struct unlock *unlock, const struct config *config, const ch
 		r = get_assertion(unlock, config, token, lane->target.cloud, &lane->assertion, err);
 	if (r < 0)
 		return r;
+	if (lane->assertion->lock.fd < 0)
+		cache_open_metadata(&lane->assertion->lock, rundir);
 	cache_open(&lane->cache, rundir, &lane->target, &lane->assertion->identity);
 	unlock->lanes_count++;
 	return 0;

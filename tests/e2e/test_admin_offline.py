@@ -338,11 +338,12 @@ def test_list(machine, volume):
     assert machine.json("list", volume)["volumes"] == []
     import_token(machine, volume, token())
     header, row = machine.good("list", volume).splitlines()
-    assert header.split() == ["DEVICE", "UUID", "CUSTOMER", "VAULT", "KEY", "VERSION", "SLOTS/OTHER"]
+    assert header.split() == ["DEVICE", "UUID", "CUSTOMER", "VAULT", "KEY", "VERSION", "SLOTS/OTHER",
+                              "KNOWN", "BY", "OPEN", "AS"]
     assert row.split()[2:] == ["contoso", "contoso.vault.azure.net", "disk", VERSION[:8], "1/1"]
     assert header.index("VAULT") == row.index("contoso.vault")
     assert machine.json("list", volume)["volumes"][0] == {
-        k: v for k, v in machine.json("status", volume).items() if k != "version"}
+        **{k: v for k, v in machine.json("status", volume).items() if k != "version"}, "known_by": "", "open_as": ""}
     done = machine.run("list", "/nowhere", volume)
     assert done.returncode == 1 and "contoso" in done.stdout and "[device]" in done.stderr
     machine.good("list")

@@ -144,7 +144,7 @@ def test_wrong_usage(machine, enrolled):
                   ("--all", "--first", "/bin/true"), ("--boot", "--first", "true"),
                   ("--boot", "--background", "--first", "/bin/true"),
                   ("--boot", "--prompt-pid", "1"), ("--boot", "--background", "--prompt-pid", "0"), ("--all", "--timeout", "0"),
-                  ("--all", "--timeout", "1s"), ("--all", "--wait", "-1"), (enrolled, "--wait", "1")):
+                  ("--all", "--timeout", "1s"), ("--boot", "--json"), ("--json", enrolled), ("--all", "--wait", "-1"), (enrolled, "--wait", "1")):
         machine.tool("attach", *words, status=2)
     done = machine.tool("attach", "--all", "--crypttab", "/nonexistent", status=1)
     assert done.error.code == "config"
@@ -155,7 +155,7 @@ def test_detached_header(machine, enrolled):
     done = machine.tool("attach", enrolled, "--crypttab", table, status=1)
     assert "header=" in done.error.text
     done = machine.tool("attach", "--all", "--crypttab", table)
-    assert "header=" in done.err and done.out == "No volume of crypttab is enrolled.\n"
+    assert "header=" in done.err and done.out == "No volume of crypttab or /etc/luks-cmk/volumes.d is enrolled.\n"
 
 
 def test_all(machine, enrolled):
@@ -170,6 +170,98 @@ def test_all(machine, enrolled):
     assert done.out == "one would open\n"
     assert "gone has not appeared" in done.err
     assert posts(machine, mark)["vault"] == 1
+
+
+def test_all_json(machine, enrolled):
+    """One document, and nothing beside it."""
+    other = machine.enrolled_image("fabrikam")
+    machine.lab.key_disable("fabrikam/disk")
+    table = crypttab(machine, f"one {enrolled} none", f"two {other} none", f"plain {machine.plain} none",
+                     f"gone UUID={uuid.uuid4()} none")
+    done = machine.run("luks-cmk", "attach", "--all", "--dry-run", "--json", "--crypttab", table)
+    assert done.status == 3 and not done.err, done
+    one, two, gone = done.json["volumes"]
+    assert one == {"name": "one", "uuid": machine.cryptsetup("luksUUID", enrolled).out.strip(),
+                   "customer": "contoso", "host": "contoso.vault.azure.net", "result": "would open", "error": None}
+    assert (two["name"], two["customer"], two["result"]) == ("two", "fabrikam", "failed")
+    assert two["error"]["code"] == "key-disabled" and two["error"]["acts"] == "customer" and two["next"]
+    assert (gone["name"], gone["result"], gone["error"]) == ("gone", "missing", None)
+
+
+def test_all_table(machine, enrolled):
+    """Where one of several fails, all are listed in the end, with who must act."""
+    other = machine.enrolled_image("fabrikam")
+    table = crypttab(machine, f"one {enrolled} none", f"two {other} none")
+    words = ("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table)
+    assert sorted(machine.run(*words).out.splitlines()) == ["one would open", "two would open"]
+    machine.lab.key_disable("fabrikam/disk")
+    done = machine.run(*words)
+    assert done.status == 3 and done.error.code == "key-disabled"
+    heading, one, two = done.out.splitlines()[-3:]
+    assert heading.split() == ["NAME", "CUSTOMER", "RESULT", "VAULT", "ACTS", "NEXT"]
+    assert one.split() == ["one", "contoso", "would", "open"]
+    assert re.match(r"two +fabrikam +refused \[key-disabled\] +fabrikam\.vault\.azure\.net +customer +\S", two)
+
+
+def test_all_asks_for_the_identity_one_by_one(machine, enrolled):
+    """Four customers need four sign-ins, and each its own assertion: never two at a time."""
+    machine.configure(provider=True)
+    images = [enrolled, *(machine.enrolled_image(machine.new_customer()) for _ in range(3))]
+    machine.configure()
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    machine.forget()
+    mark = machine.lab.mark()
+    with machine.lab.fault("delay", service="metadata", seconds=0.4):
+        done = machine.tool("attach", "--all", "--dry-run", "--crypttab", table)
+    assert done.out.count("would open") == 4
+    times = sorted(entry["time"] for entry in machine.lab.log(mark) if entry["service"] == "metadata")
+    assert len(times) == 4
+    assert all(after - before >= 0.4 for before, after in zip(times, times[1:])), times
+
+
+@pytest.mark.slow
+def test_all_is_fair(machine):
+    """
+    Of eight customers with eight volumes each, the vault of the first hangs, the second's throttles, the third's key is
+    disabled; the other forty volumes are open about as soon as if nothing were wrong, and the rest is told apart.
+    """
+    machine.configure(provider=True)
+    names = [machine.new_customer() for _ in range(8)]
+    originals = {name: machine.enrolled_image(name) for name in names}
+    machine.configure()
+    lines = [f"{name}-{i} {originals[name] if i == 0 else machine.copy(originals[name])} none"
+             for name in names for i in range(8)]
+    table = crypttab(machine, *lines)
+
+    def run_until_open():
+        """Seconds until the volumes of the last five customers are open; and the end of it all."""
+        machine.forget()
+        began, seconds, left = time.monotonic(), None, 40
+        process = machine.start("luks-cmk", "attach", "--all", "--dry-run", "--timeout", "20", "--crypttab", table)
+        out = []
+        for line in process.stdout:
+            out.append(line.decode())
+            if "would open" in out[-1] and out[-1].rsplit("-", 1)[0] in names[3:]:
+                left -= 1
+                seconds = seconds or (time.monotonic() - began if left == 0 else None)
+        process.stderr.read()
+        return seconds, process.wait(), "".join(out)
+
+    hosts = [machine.ids["customers"][name]["key"].split("/")[2] for name in names]
+    usual, status, _ = run_until_open()
+    assert status == 0 and usual
+    machine.lab.key_disable(machine.ids["customers"][names[2]]["key"].split("/")[2].split(".")[0] + "/disk")
+    with machine.lab.fault("blackhole", service="vault", host=hosts[0]):
+        with machine.lab.fault("status", service="vault", host=hosts[1], status=429, headers={"Retry-After": "5"},
+                               count=8):
+            disturbed, status, out = run_until_open()
+    assert disturbed and disturbed < 3 * usual + 1, (usual, disturbed)
+    rows = {line.split()[0]: line for line in out[out.index("NAME "):].splitlines()[1:]}
+    assert len(rows) == 64 and status == 4
+    for i in range(8):
+        assert re.search(r"unreachable \[(timeout|no-network|service-down)\] +" + re.escape(hosts[0]), rows[f"{names[0]}-{i}"])
+        assert "would open" in rows[f"{names[1]}-{i}"], rows[f"{names[1]}-{i}"]
+        assert "refused [key-disabled]" in rows[f"{names[2]}-{i}"]
 
 
 def test_boot(machine, enrolled):

@@ -78,7 +78,7 @@ static void test_enrolled(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		char customer[TOKEN_NAME_MAX] = "";
+		static struct token token;
 		struct disk_header header = { 0 };
 		int fd = memfd_create("header", MFD_CLOEXEC);
 		char path[64];
@@ -87,13 +87,13 @@ static void test_enrolled(void **state)
 		assert_true(fd >= 0);
 		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		put(fd, &rows[i]);
-		r = disks_enrolled(path, &header, customer);
+		r = disks_enrolled(path, &header, &token);
 		if (rows[i].result < 0)
 			CHECK(rows[i].row, r < 0);
 		else
 			CHECK_INT(rows[i].row, r, rows[i].result);
 		if (rows[i].customer != NULL) {
-			CHECK_TEXT(rows[i].row, customer, rows[i].customer);
+			CHECK_TEXT(rows[i].row, token.customer, rows[i].customer);
 			CHECK_TEXT(rows[i].row, header.uuid, UUID);
 			CHECK_TEXT(rows[i].row, header.label, "label");
 		}
@@ -103,12 +103,12 @@ static void test_enrolled(void **state)
 
 static void test_absent(void **state)
 {
-	char customer[TOKEN_NAME_MAX];
+	static struct token token;
 	struct disk_header header;
 
 	(void)state;
-	assert_int_equal(disks_enrolled("/nonexistent", &header, customer), -ENOENT);
-	assert_int_equal(disks_enrolled("/dev/null", &header, customer), 0);
+	assert_int_equal(disks_enrolled("/nonexistent", &header, &token), -ENOENT);
+	assert_int_equal(disks_enrolled("/dev/null", &header, &token), 0);
 }
 
 int main(void)

@@ -33,6 +33,7 @@ static struct unlock *make(const char *const reasons[])
 		struct lane *lane = &unlock->lanes[unlock->lanes_count++];
 
 		assertion->identity.ops = &failing;
+		assertion->lock.fd = -1;
 		assert_true(text_copy(assertion->identity.client_id,
 				      sizeof(assertion->identity.client_id), reasons[i]));
 		lane->assertion = assertion;

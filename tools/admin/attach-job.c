@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "disks.h"
 #include "luks.h"
 #include "paths.h"
@@ -30,6 +32,7 @@ bool attach_job_is_over(const struct attach_job *job)
 void attach_job_look(struct attach_job *job)
 {
 	_cleanup_free_ char *path = NULL;
+	static struct token token; /* large */
 	struct disk_header header;
 	int r = disks_resolve(job->entry->source, &path, &job->last.err);
 
@@ -45,10 +48,18 @@ void attach_job_look(struct attach_job *job)
 			job->last.phase = ATTACH_OTHERS;
 		return;
 	}
-	if (header.version == 2)
-		job->device = TAKE_PTR(path);
-	else
+	if (header.version != 2) {
 		job->last.phase = ATTACH_OTHERS;
+		return;
+	}
+	job->device = TAKE_PTR(path);
+	if (disks_enrolled(job->device, &header, &token) != 1)
+		return;
+	token_key_host(token.wrapped[0].key, job->group, sizeof(job->group));
+	/* Should its turn never come. */
+	(void)text_copy(job->last.host, sizeof(job->last.host), job->group);
+	(void)text_copy(job->last.customer, sizeof(job->last.customer), token.customer);
+	text_escape(job->last.uuid, sizeof(job->last.uuid), header.uuid);
 }
 
 /* The signal that this process got goes to the helper, too. */
@@ -142,6 +153,34 @@ void attach_job_done(struct attach_job *job)
 {
 	free(job->device);
 	*job = (struct attach_job){ 0 };
+}
+
+static size_t running_of_group(const struct attach_job *jobs, size_t count, const char *group)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < count; i++)
+		running += jobs[i].pid != 0 && strcmp(jobs[i].group, group) == 0;
+	return running;
+}
+
+struct attach_job *attach_jobs_next(struct attach_job *jobs, size_t count)
+{
+	struct attach_job *next = NULL;
+	size_t least = SIZE_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t running;
+
+		if (jobs[i].device == NULL || jobs[i].pid != 0 || attach_job_is_over(&jobs[i]))
+			continue;
+		running = running_of_group(jobs, count, jobs[i].group);
+		if (running < least) {
+			next = &jobs[i];
+			least = running;
+		}
+	}
+	return next;
 }
 
 size_t attach_jobs_running(const struct attach_job *jobs, size_t count)

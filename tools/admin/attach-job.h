@@ -13,6 +13,7 @@ struct attach_job {
 	const struct crypttab_entry *entry;
 	size_t index;
 	char *device;		  /* once it is there */
+	char group[256];	  /* then: the host of its first vault; empty: not known */
 	pid_t pid;		  /* 0: no process */
 	struct attach_event last; /* what was said last; err also while the device is missing */
 	int64_t activating_ms;	  /* since when; 0: not */
@@ -34,7 +35,12 @@ bool attach_job_reap(struct attach_job *job, int *ret_status);
 void attach_job_fail(struct attach_job *job, const struct cmk_err *err);
 void attach_job_done(struct attach_job *job);
 
-/* Of several: how many have a process, whether all are over, whether any has failed. */
+/*
+ * Of several: the one to start next, or NULL: whose vault has the fewest volumes under way, so that one that does not
+ * answer leaves room for the others.
+ */
+struct attach_job *attach_jobs_next(struct attach_job *jobs, size_t count);
+/* How many have a process, whether all are over, whether any has failed. */
 size_t attach_jobs_running(const struct attach_job *jobs, size_t count);
 bool attach_jobs_over(const struct attach_job *jobs, size_t count);
 bool attach_jobs_failed(const struct attach_job *jobs, size_t count);

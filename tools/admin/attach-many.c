@@ -11,14 +11,16 @@
 
 #include "attach-job.h"
 #include "base/io.h"
+#include "disks.h"
 #include "format/config.h"
 #include "luks.h"
 #include "signals.h"
 
 /* Each has a helper with its libraries: some 20 MB in an initramfs. */
 #define RUNNING_MAX 16
-/* How often to look for devices and for mappings that others made. */
-#define LOOK_MS 500
+/* How often to look for devices, and for mappings that others made: unless udevd tells when there are any. */
+#define LOOK_MS	       500
+#define LOOK_SELDOM_MS 5000
 /* The helper keeps to its deadline by itself, and has a watchdog a second later. */
 #define MARGIN_MS 2500
 /* To open a keyslot and make a mapping, once the key is there. */
@@ -36,6 +38,7 @@ struct many {
 	int64_t deadline_ms;
 	int64_t device_deadline_ms;
 	int64_t look_ms;
+	struct disks_monitor *monitor; /* NULL: udevd does not run */
 };
 
 static void say(struct many *many, struct attach_job *job)
@@ -66,30 +69,36 @@ static void start(struct many *many, struct attach_job *job, int64_t now_ms)
 	say(many, job);
 }
 
-/* Jobs without a process: they wait for their device, then for their turn. */
-static void advance(struct many *many, int64_t now_ms)
+static void look(struct many *many, int64_t now_ms)
 {
-	size_t running = attach_jobs_running(many->jobs, many->count);
-	bool look = now_ms >= many->look_ms;
-
 	for (size_t i = 0; i < many->count; i++) {
 		struct attach_job *job = &many->jobs[i];
 
-		if (job->pid != 0 || attach_job_is_over(job))
+		if (job->device != NULL || job->pid != 0 || attach_job_is_over(job))
 			continue;
-		if (job->device == NULL && look)
-			attach_job_look(job);
-		if (job->device != NULL && now_ms < many->deadline_ms && running < RUNNING_MAX) {
-			start(many, job, now_ms);
-			running++;
-		} else if (job->device == NULL && job->last.phase == ATTACH_IDLE &&
-			   now_ms >= many->device_deadline_ms) {
+		attach_job_look(job);
+		if (job->device == NULL && job->last.phase == ATTACH_IDLE &&
+		    now_ms >= many->device_deadline_ms) {
 			job->last.phase = ATTACH_MISSING;
 			say(many, job);
 		}
 	}
-	if (look)
-		many->look_ms = now_ms + LOOK_MS;
+	many->look_ms = now_ms + (many->monitor != NULL ? LOOK_SELDOM_MS : LOOK_MS);
+	if (now_ms < many->device_deadline_ms && many->device_deadline_ms < many->look_ms)
+		many->look_ms = many->device_deadline_ms;
+}
+
+/* Jobs without a process: they wait for their device, then for their turn. */
+static void advance(struct many *many, int64_t now_ms)
+{
+	struct attach_job *job;
+
+	if (now_ms >= many->look_ms)
+		look(many, now_ms);
+	while (now_ms < many->deadline_ms &&
+	       attach_jobs_running(many->jobs, many->count) < RUNNING_MAX &&
+	       (job = attach_jobs_next(many->jobs, many->count)) != NULL)
+		start(many, job, now_ms);
 }
 
 /* Events are written in one piece: there is a whole one, or none. */
@@ -110,10 +119,18 @@ static void late(const struct many *many, struct attach_job *job)
 {
 	struct cmk_err err = { 0 };
 
-	(void)cmk_err(&err, CMK_TIMEOUT,
-		      "it was not open within %u s; check the network, or raise timeout in "
-		      "luks-cmk.conf or luks-cmk.timeout on the kernel's command line",
-		      many->settings->timeout);
+	/* It has not even been asked for: many volumes of a vault that does not answer. */
+	if (job->pid == 0 && job->last.host[0] != '\0')
+		(void)cmk_err(
+			&err, CMK_TIMEOUT,
+			"%s did not answer for other volumes, and within %u s this one's turn did "
+			"not come; check the network, or raise timeout in luks-cmk.conf",
+			job->last.host, many->settings->timeout);
+	else
+		(void)cmk_err(&err, CMK_TIMEOUT,
+			      "it was not open within %u s; check the network, or raise timeout in "
+			      "luks-cmk.conf or luks-cmk.timeout on the kernel's command line",
+			      many->settings->timeout);
 	attach_job_fail(job, &err);
 }
 
@@ -192,11 +209,14 @@ static void wait_some(struct many *many)
 	struct pollfd pollfds[] = {
 		{ .fd = many->from_children, .events = POLLIN },
 		{ .fd = typed_fd(many->settings->typed), .events = POLLIN },
+		{ .fd = disks_monitor_fd(many->monitor), .events = POLLIN },
 	};
 	struct timespec timeout = { .tv_nsec = LOOK_MS * 1000L * 1000 };
 
-	(void)ppoll(pollfds, 2, &timeout, &many->signals.mask);
+	(void)ppoll(pollfds, 3, &timeout, &many->signals.mask);
 	typed_receive(many->settings->typed);
+	if (disks_monitor_receive(many->monitor))
+		many->look_ms = 0;
 }
 
 /* Where nothing has failed, nobody needs what is half typed. */
@@ -243,6 +263,7 @@ static void many_done(struct many *many)
 	for (size_t i = 0; many->jobs != NULL && i < many->count; i++)
 		attach_job_done(&many->jobs[i]);
 	free(many->jobs);
+	disks_monitor_close(many->monitor);
 	io_closep(&many->from_children);
 	io_closep(&many->to_parent);
 }
@@ -265,6 +286,7 @@ static int prepare(struct many *many, const struct crypttab_entry *entries, stru
 	many->from_children = pair[0];
 	many->to_parent = pair[1];
 	(void)fcntl(many->from_children, F_SETFL, O_NONBLOCK);
+	many->monitor = disks_monitor_open();
 	if (timeout != CONFIG_TIMEOUT_FOREVER)
 		many->deadline_ms = now_ms + (int64_t)timeout * 1000;
 	many->device_deadline_ms = now_ms + (int64_t)many->settings->device_wait * 1000;

@@ -79,6 +79,8 @@ static void line(const struct attach_report *report, const char *format, ...)
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	(void)log_to_kernel(report, KMSG_DEBUG, text);
+	if (report->json)
+		return;
 	printf("%s%s\n", report->boot ? "luks-cmk: " : "", text);
 	(void)fflush(stdout);
 }
@@ -100,6 +102,8 @@ static void report_failure(struct attach_report *report, const struct attach_eve
 		return;
 	}
 	splash_say(report->splash, text);
+	if (report->json)
+		return;
 	/* Once on the console, by whoever shows it on all of them. */
 	if (!log_to_kernel(report, KMSG_ERROR, text) || !kernel_shows_errors())
 		(void)report_error(&err);
@@ -166,16 +170,16 @@ static void ask(struct attach_report *report, const struct attach_event *event, 
 	char what[1024];
 
 	if (!report->boot) {
-		progress("Asking %s for the key of %s ...", host, name);
+		if (report->table == NULL)
+			progress("Asking %s for the key of %s ...", host, name);
 		return;
 	}
 	(void)snprintf(what, sizeof(what), "asking %s for the key of %s", host, name);
 	attach_waiting(report, what, report->timeout);
 }
 
-void attach_say(void *data, struct attach_event *event)
+static void say(struct attach_report *report, const struct attach_event *event)
 {
-	struct attach_report *report = data;
 	char name[CRYPTTAB_NAME_MAX * 4];
 
 	text_escape(name, sizeof(name),
@@ -201,7 +205,8 @@ void attach_say(void *data, struct attach_event *event)
 		fail(report, event, name);
 		break;
 	case ATTACH_MISSING:
-		attach_note("%s has not appeared: %s", name, event->err.text);
+		if (!report->json)
+			attach_note("%s has not appeared: %s", name, event->err.text);
 		break;
 	case ATTACH_LEFT:
 		leave(report, event, name);
@@ -214,4 +219,18 @@ void attach_say(void *data, struct attach_event *event)
 	case ATTACH_TRIED:
 		break;
 	}
+}
+
+void attach_say(void *data, struct attach_event *event)
+{
+	struct attach_report *report = data;
+
+	if (report->table == NULL) {
+		say(report, event);
+		return;
+	}
+	attach_table_note(report->table, event);
+	attach_table_clear(report->table);
+	say(report, event);
+	attach_table_draw(report->table);
 }

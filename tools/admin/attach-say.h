@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "attach-table.h"
 #include "attach.h"
 #include "splash.h"
 
@@ -17,11 +18,13 @@ struct attach_report {
 	struct splash *splash; /* shows the same; or NULL */
 	const struct crypttab_entry *entries; /* their names, by index; or with single: */
 	const char *const *names;
-	size_t ours;	      /* volumes with a token of ours, so far */
-	int status;	      /* exit status: 0, or that of the first failure in the table */
-	size_t status_volume; /* whose it is */
-	size_t failures;      /* at boot: told so far */
-	bool *left;	      /* by index: needs a passphrase now; or NULL */
+	size_t ours;		    /* volumes with a token of ours, so far */
+	int status;		    /* exit status: 0, or that of the first failure in the table */
+	size_t status_volume;	    /* whose it is */
+	size_t failures;	    /* at boot: told so far */
+	bool *left;		    /* by index: needs a passphrase now; or NULL */
+	struct attach_table *table; /* of --all: keeps what became of each; or NULL */
+	bool json;		    /* nothing but that table */
 };
 
 /* An attach_say_fn; data is a struct attach_report. */

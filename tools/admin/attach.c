@@ -87,17 +87,18 @@ static int open_by(struct attempt *attempt, int token, struct cmk_err *err)
 	return r;
 }
 
-static void ask_aloud(struct attempt *attempt, int token)
+static void choose_token(struct attempt *attempt, int token)
 {
 	struct token parsed;
 
 	attempt->event.token = token;
+	attempt->event.customer[0] = '\0';
 	attempt->event.host[0] = '\0';
 	/* One that cannot be parsed is refused by the helper, in a better sentence than there is here. */
-	if (luks_token(attempt->luks, token, &parsed, NULL) == 0)
-		token_key_host(parsed.wrapped[0].key, attempt->event.host,
-			       sizeof(attempt->event.host));
-	say(attempt, ATTACH_ASKING);
+	if (luks_token(attempt->luks, token, &parsed, NULL) < 0)
+		return;
+	(void)text_copy(attempt->event.customer, sizeof(attempt->event.customer), parsed.customer);
+	token_key_host(parsed.wrapped[0].key, attempt->event.host, sizeof(attempt->event.host));
 }
 
 /* All tokens, once. The first one's error counts; ret_retry: whether time may help any of them. */
@@ -112,8 +113,9 @@ static int open_once(struct attempt *attempt, bool aloud, bool *ret_retry)
 		struct cmk_err err = { 0 };
 		int r;
 
+		choose_token(attempt, token);
 		if (aloud)
-			ask_aloud(attempt, token);
+			say(attempt, ATTACH_ASKING);
 		r = open_by(attempt, token, &err);
 		if (r >= 0) {
 			*first = err; /* under which request it was */
@@ -188,6 +190,7 @@ static enum attach_phase open_volume(struct attempt *attempt)
 	(void)text_copy(attempt->event.uuid, sizeof(attempt->event.uuid), luks->uuid);
 	if (next_token(luks, LUKS_NONE) == LUKS_NONE)
 		return ATTACH_OTHERS;
+	choose_token(attempt, next_token(luks, LUKS_NONE));
 	if (!attempt->settings->dry_run) {
 		r = luks_mapping(luks, attempt->volume->name, &attempt->event.err);
 		if (r == 0)

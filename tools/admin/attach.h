@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "crypttab.h"
+#include "format/token.h"
 #include "typed.h"
 
 /* What is said while a volume is being opened. */
@@ -32,6 +33,8 @@ struct attach_event {
 	enum attach_phase phase;
 	int token;
 	char uuid[64];
+	char customer
+		[TOKEN_NAME_MAX]; /* this and the next: of the token that is asked for, or the first */
 	char host[256];
 	struct cmk_err err;
 };

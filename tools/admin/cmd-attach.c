@@ -18,20 +18,21 @@
 #include "disks.h"
 #include "entry.h"
 #include "format/config.h"
+#include "known.h"
 #include "paths.h"
 #include "prompts.h"
 #include "remember.h"
 #include "remembered.h"
 
-#define CRYPTTAB_FILE "/etc/crypttab"
-#define CMDLINE_FILE  "/proc/cmdline"
-#define CONSOLE_FILE  "/dev/console"
+#define CMDLINE_FILE "/proc/cmdline"
+#define CONSOLE_FILE "/dev/console"
 /* In an initramfs, for disks that come late; what comes later still is for the next call. */
 #define BOOT_DEVICE_WAIT_S 10
 
 struct attach {
 	struct call *call;
 	bool all, boot, background, remember;
+	bool every; /* of --all: what nobody has told this machine of, too */
 	int asker_pid;
 	const char *crypttab_file;
 	const char *cmdline_file;
@@ -53,12 +54,14 @@ static void attach_done(struct attach *attach)
 
 static int parse_options(struct attach *attach)
 {
+	struct call *call = attach->call;
 	const struct command_option options[] = {
 		{ .name = "all", .flag = &attach->all },
 		{ .name = "boot", .flag = &attach->boot },
 		{ .name = "background", .flag = &attach->background },
 		{ .name = "untried", .flag = &attach->settings.untried },
 		{ .name = "dry-run", .flag = &attach->settings.dry_run },
+		{ .name = "json", .flag = &call->json },
 		{ .name = "remember", .flag = &attach->remember },
 		{ .name = "crypttab", .value = &attach->crypttab_file },
 		{ .name = "cmdline", .value = &attach->cmdline_file },
@@ -68,7 +71,6 @@ static int parse_options(struct attach *attach)
 		{ .name = "timeout", .value = &attach->timeout },
 		{ .name = "wait", .value = &attach->wait },
 	};
-	struct call *call = attach->call;
 	int r = options_parse(call, options, sizeof(options) / sizeof(options[0]), 0, 2);
 	int seconds = attach->boot ? BOOT_DEVICE_WAIT_S : 0;
 
@@ -95,6 +97,8 @@ static int parse_options(struct attach *attach)
 	if (attach->wait != NULL &&
 	    (call->argc > 0 || !option_number(attach->wait, 86400, &seconds)))
 		return usage_error(call, "--wait is a number of seconds, with --all or --boot");
+	if (call->json && !attach->all)
+		return usage_error(call, "--json goes with --all");
 	if (attach->remember && (call->argc == 0 || attach->settings.dry_run))
 		return usage_error(call, "--remember goes with DEVICE, and without --dry-run");
 	attach->settings.device_wait = (uint32_t)seconds;
@@ -104,15 +108,15 @@ static int parse_options(struct attach *attach)
 }
 
 /* The helper says what is wrong with a configuration: it will read the same. */
-static void default_timeout(struct attach_settings *settings)
+static void read_config(struct attach *attach)
 {
 	struct config config;
 
-	if (settings->timeout != 0)
-		return;
-	settings->timeout = CONFIG_TIMEOUT_DEFAULT;
-	if (config_load(CONF_DIR, &config, NULL) == 0)
-		settings->timeout = config.network.timeout;
+	if (config_load(CONF_DIR, &config, NULL) < 0)
+		config_init(&config);
+	attach->every = config.attach.hotplug == CONFIG_HOTPLUG_ALL;
+	if (attach->settings.timeout == 0)
+		attach->settings.timeout = config.network.timeout;
 }
 
 static int load_crypttab(struct attach *attach, struct cmk_err *err)
@@ -234,23 +238,58 @@ static int boot_entries(struct attach *attach, size_t count, struct attach_repor
 	return attach_boot(&boot, attach->crypttab.entries, count, &attach->settings, report, err);
 }
 
-static int attach_entries(struct attach *attach, struct cmk_err *err)
+/* As if the signal had not been caught. */
+static void end_by(int number)
 {
-	struct attach_report report = { .boot = attach->boot, .dry_run = attach->settings.dry_run };
+	(void)fflush(NULL);
+	(void)raise(number);
+}
+
+static int attach_boot_entries(struct attach *attach, struct cmk_err *err)
+{
+	struct attach_report report = { .boot = true,
+					.dry_run = attach->settings.dry_run,
+					.timeout = attach->settings.timeout };
 	size_t count = choose(attach);
 	int r;
 
 	report.entries = attach->crypttab.entries;
-	report.timeout = attach->settings.timeout;
-	r = attach->boot ? boot_entries(attach, count, &report, err)
-			 : attach_many(attach->crypttab.entries, count, &attach->settings,
-				       attach_say, &report, err);
-	if (r > 0) {
-		(void)fflush(NULL);
-		(void)raise(r);
-	}
-	if (r == 0 && attach->all && report.ours == 0)
-		printf("No volume of crypttab is enrolled.\n");
+	r = boot_entries(attach, count, &report, err);
+	if (r > 0)
+		end_by(r);
+	return r < 0 ? r : report.status;
+}
+
+static int print_all(const struct attach *attach, const struct attach_report *report)
+{
+	if (attach->call->json)
+		return attach_table_json(report->table);
+	if (report->ours == 0)
+		printf("No volume of crypttab or %s/volumes.d is enrolled.\n", CONF_DIR);
+	return attach_table_print(report->table);
+}
+
+static int attach_all_entries(struct attach *attach, struct cmk_err *err)
+{
+	_cleanup_attach_table_ struct attach_table table = { 0 };
+	struct attach_report report = { .dry_run = attach->settings.dry_run,
+					.timeout = attach->settings.timeout,
+					.table = &table,
+					.json = attach->call->json };
+	size_t count;
+	int r = known_add(&attach->crypttab, &attach->remembered, attach->every, err);
+
+	if (r < 0)
+		return r;
+	count = choose(attach);
+	report.entries = attach->crypttab.entries;
+	r = attach_table_init(&table, report.entries, count, report.dry_run);
+	if (r == 0)
+		r = attach_many(report.entries, count, &attach->settings, attach_say, &report, err);
+	if (r > 0)
+		end_by(r);
+	if (r == 0)
+		r = print_all(attach, &report);
 	return r < 0 ? r : report.status;
 }
 
@@ -285,7 +324,7 @@ int cmd_attach(struct call *call, struct cmk_err *err)
 		return r;
 	if (attach.boot && boot_is_off(&attach))
 		return 0;
-	default_timeout(&attach.settings);
+	read_config(&attach);
 	/* Somebody is to type a passphrase in the end: what lasts for ever is for the background. */
 	if (attach.background && attach.settings.timeout != CONFIG_TIMEOUT_FOREVER)
 		return cmk_code_exit(CMK_TIMEOUT);
@@ -294,5 +333,7 @@ int cmd_attach(struct call *call, struct cmk_err *err)
 	r = load_crypttab(&attach, err);
 	if (r < 0)
 		return r;
-	return call->argc > 0 ? attach_device(&attach, err) : attach_entries(&attach, err);
+	if (call->argc > 0)
+		return attach_device(&attach, err);
+	return attach.boot ? attach_boot_entries(&attach, err) : attach_all_entries(&attach, err);
 }

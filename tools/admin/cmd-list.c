@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "disks.h"
+#include "known.h"
 #include "luks.h"
 #include "output.h"
 #include "volume.h"
@@ -16,6 +17,7 @@ struct list {
 	bool debug;
 	bool json;
 	bool named; /* the volumes, on the command line */
+	struct known known;
 	struct table table;
 	struct buf buf;
 	size_t found;
@@ -42,6 +44,8 @@ static void add_row(struct list *list, const struct luks *luks, int number,
 	table_printf(&list->table, "%.*s", VERSION_SHOWN, token_key_version(wrapping->key));
 	table_printf(&list->table, "%d/%d", __builtin_popcount(luks_token_slots(luks, number)),
 		     __builtin_popcount(luks_bypass_slots(luks)));
+	table_add(&list->table, known_by(&list->known, luks->path, luks->uuid));
+	table_add(&list->table, known_open_as(&list->known, luks->path));
 }
 
 static int add_volume(struct list *list, const char *device, struct cmk_err *err)
@@ -68,6 +72,8 @@ static int add_volume(struct list *list, const char *device, struct cmk_err *err
 	buf_json_next(&list->buf);
 	buf_puts(&list->buf, "{");
 	r = volume_json(&list->buf, luks, err);
+	output_member(&list->buf, "known_by", known_by(&list->known, luks->path, luks->uuid));
+	output_member(&list->buf, "open_as", known_open_as(&list->known, luks->path));
 	buf_puts(&list->buf, "}");
 	return r;
 }
@@ -118,10 +124,13 @@ static int scan(struct list *list, struct cmk_err *err)
 
 static int run(struct call *call, struct list *list, struct cmk_err *err)
 {
-	static const char *const headings[] = { "DEVICE", "UUID",    "CUSTOMER",   "VAULT",
-						"KEY",	  "VERSION", "SLOTS/OTHER" };
-	int r = 0;
+	static const char *const headings[] = { "DEVICE",      "UUID",	   "CUSTOMER",
+						"VAULT",       "KEY",	   "VERSION",
+						"SLOTS/OTHER", "KNOWN BY", "OPEN AS" };
+	int r = known_load(&list->known, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < list->table.columns; i++)
 		table_add(&list->table, headings[i]);
 	output_begin(&list->buf);
@@ -139,7 +148,7 @@ int cmd_list(struct call *call, struct cmk_err *err)
 	const struct command_option options[] = {
 		{ .name = "json", .flag = &call->json },
 	};
-	struct list list = { .table = { .columns = 7 }, .buf = BUF(OUTPUT_MAX) };
+	struct list list = { .table = { .columns = 9 }, .buf = BUF(OUTPUT_MAX) };
 	int r = options_parse(call, options, sizeof(options) / sizeof(options[0]), 0, 1024);
 
 	if (r != 0)
@@ -148,6 +157,7 @@ int cmd_list(struct call *call, struct cmk_err *err)
 	list.json = call->json;
 	list.named = call->argc > 0;
 	r = run(call, &list, err);
+	known_done(&list.known);
 	table_done(&list.table);
 	buf_done(&list.buf);
 	return r;

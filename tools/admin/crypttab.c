@@ -131,7 +131,7 @@ static bool parse_line(char *line, struct crypttab_entry *entry)
 	       text_copy(entry->source, sizeof(entry->source), source);
 }
 
-static int add(struct crypttab *crypttab, const struct crypttab_entry *entry)
+int crypttab_add(struct crypttab *crypttab, const struct crypttab_entry *entry)
 {
 	struct crypttab_entry *grown;
 
@@ -142,7 +142,7 @@ static int add(struct crypttab *crypttab, const struct crypttab_entry *entry)
 		return -ENOMEM;
 	crypttab->entries = grown;
 	grown[crypttab->count++] = *entry;
-	return 0;
+	return 1;
 }
 
 int crypttab_parse(const char *text, struct crypttab *ret)
@@ -166,7 +166,7 @@ int crypttab_parse(const char *text, struct crypttab *ret)
 				crypttab.wrong_line = number;
 			continue;
 		}
-		if (add(&crypttab, &entry) < 0)
+		if (crypttab_add(&crypttab, &entry) < 0)
 			return -ENOMEM;
 	}
 	*ret = crypttab;

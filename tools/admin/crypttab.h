@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 
+#define CRYPTTAB_FILE "/etc/crypttab"
+
 /* DM_NAME_LEN of linux/dm-ioctl.h, with its NUL. */
 #define CRYPTTAB_NAME_MAX   128
 #define CRYPTTAB_SOURCE_MAX 512
@@ -52,6 +54,8 @@ struct crypttab {
 int crypttab_parse(const char *text, struct crypttab *ret);
 /* A file that is not there is an empty table. CMK_CONFIG. */
 int crypttab_load(const char *path, struct crypttab *ret, struct cmk_err *err);
+/* One more, unless its name is there already: 1 or 0, -ENOMEM. */
+int crypttab_add(struct crypttab *crypttab, const struct crypttab_entry *entry);
 void crypttab_done(struct crypttab *crypttab);
 /* The entry of that name, or NULL. */
 const struct crypttab_entry *crypttab_find(const struct crypttab *crypttab, const char *name);

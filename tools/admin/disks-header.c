@@ -84,15 +84,12 @@ static bool is_ours(const char *text, const struct json_node *node, struct token
 	       token->keyslots_count > 0;
 }
 
-static int find_token(const char *text, size_t len, char *customer, size_t size)
+static int find_token(const char *text, size_t len, struct token *ret)
 {
-	_cleanup_free_ struct token *token = malloc(sizeof(*token));
 	_cleanup_json_ struct json *json = NULL;
 	const struct json_node *tokens, *node = NULL;
 	int r;
 
-	if (token == NULL)
-		return -ENOMEM;
 	r = json_parse(text, len, "the LUKS2 header", CMK_TOKEN, &json, NULL);
 	if (r < 0)
 		return r;
@@ -103,13 +100,13 @@ static int find_token(const char *text, size_t len, char *customer, size_t size)
 		char type[sizeof(TOKEN_TYPE)];
 
 		if (json_copy_string(json, json_member(json, node, "type"), type, sizeof(type)) &&
-		    strcmp(type, TOKEN_TYPE) == 0 && is_ours(text, node, token))
-			return text_copy(customer, size, token->customer) ? 1 : -EBADMSG;
+		    strcmp(type, TOKEN_TYPE) == 0 && is_ours(text, node, ret))
+			return 1;
 	}
 	return 0;
 }
 
-int disks_enrolled(const char *path, struct disk_header *ret, char customer[static TOKEN_NAME_MAX])
+int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_token)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_cleanup_free_ char *text = NULL;
@@ -130,5 +127,5 @@ int disks_enrolled(const char *path, struct disk_header *ret, char customer[stat
 	if (text == NULL)
 		return -ENOMEM;
 	len = read_json(fd, text, size - JSON_AT);
-	return len < 0 ? (int)len : find_token(text, (size_t)len, customer, TOKEN_NAME_MAX);
+	return len < 0 ? (int)len : find_token(text, (size_t)len, ret_token);
 }

@@ -225,6 +225,60 @@ int disks_resolve(const char *device, char **ret, struct cmk_err *err)
 	return 0;
 }
 
+struct disks_monitor {
+	struct udev *udev;
+	struct udev_monitor *monitor;
+};
+
+struct disks_monitor *disks_monitor_open(void)
+{
+	struct disks_monitor *monitor;
+
+	/* Without udevd the kernel's own events would have to do, and nobody sends those on. */
+	if (access("/run/udev/control", F_OK) < 0)
+		return NULL;
+	monitor = calloc(1, sizeof(*monitor));
+	if (monitor == NULL)
+		return NULL;
+	monitor->udev = udev_new();
+	if (monitor->udev != NULL)
+		monitor->monitor = udev_monitor_new_from_netlink(monitor->udev, "udev");
+	if (monitor->monitor == NULL ||
+	    udev_monitor_filter_add_match_subsystem_devtype(monitor->monitor, "block", NULL) < 0 ||
+	    udev_monitor_enable_receiving(monitor->monitor) < 0) {
+		disks_monitor_close(monitor);
+		return NULL;
+	}
+	return monitor;
+}
+
+void disks_monitor_close(struct disks_monitor *monitor)
+{
+	if (monitor == NULL)
+		return;
+	udev_monitor_unref(monitor->monitor);
+	udev_unref(monitor->udev);
+	free(monitor);
+}
+
+int disks_monitor_fd(const struct disks_monitor *monitor)
+{
+	return monitor == NULL ? -1 : udev_monitor_get_fd(monitor->monitor);
+}
+
+bool disks_monitor_receive(struct disks_monitor *monitor)
+{
+	struct udev_device *device;
+	bool any = false;
+
+	while (monitor != NULL &&
+	       (device = udev_monitor_receive_device(monitor->monitor)) != NULL) {
+		udev_device_unref(device);
+		any = true;
+	}
+	return any;
+}
+
 struct loop_search {
 	const char *file;
 	char *node;

@@ -24,10 +24,10 @@ struct disk_header {
 /* Reads the first sector of a block device or file. 0 or -errno. */
 int disks_probe(const char *path, struct disk_header *ret);
 /*
- * The same, and whether a token of ours opens the volume: 1, with its customer, 0, or -errno. Takes the first
+ * The same, and whether a token of ours opens the volume: 1, with that token, 0, or -errno. Takes the first
  * copy of the header, and its checksum for right: who is to open the volume looks more closely.
  */
-int disks_enrolled(const char *path, struct disk_header *ret, char customer[static TOKEN_NAME_MAX]);
+int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_token);
 
 struct disks {
 	char **paths; /* block devices with a LUKS2 header, in the order of their names */
@@ -39,6 +39,15 @@ struct disks {
 /* Every LUKS2 block device of the machine. -ENOMEM or CMK_SYSTEM. */
 int disks_scan(struct disks *ret, struct cmk_err *err);
 void disks_done(struct disks *disks);
+
+/* What udevd says of block devices that come, go and change. NULL, of which all of these take, if it does not run. */
+struct disks_monitor;
+struct disks_monitor *disks_monitor_open(void);
+void disks_monitor_close(struct disks_monitor *monitor);
+/* To be polled; -1 for none. */
+int disks_monitor_fd(const struct disks_monitor *monitor);
+/* Takes what it has said; whether there was anything. */
+bool disks_monitor_receive(struct disks_monitor *monitor);
 
 /*
  * The path that a DEVICE argument means: itself, the volume of UUID=… or LABEL=…, or the partition of

@@ -13,7 +13,6 @@
 #include "crypttab.h"
 #include "unit-name.h"
 
-#define CRYPTTAB_FILE "/etc/crypttab"
 #define DROP_IN                                                                           \
 	"# Written by luks-cmk-generator: _netdev in crypttab(5) means the network, see " \
 	"luks-cmk(8)\n"                                                                   \

@@ -37,7 +37,7 @@ static const struct command commands[] = {
 	  "  -q, --batch-mode         do not ask for confirmation\n" REMEMBER_HELP,
 	  NULL, cmd_format },
 	{ "attach", "DEVICE [NAME] | --all | --boot", "open volumes by their customers' keys",
-	  "      --all                every enrolled volume of crypttab, but for noauto\n"
+	  "      --all                every enrolled volume that this machine knows\n"
 	  "      --boot               the same in an initramfs, heeding the kernel's command line\n"
 	  "      --background         beside the prompt: what timeout = forever leaves to do\n"
 	  "      --first PROGRAM      run this before, to bring the network up (--boot)\n"
@@ -48,6 +48,7 @@ static const struct command commands[] = {
 	  "      --console FILE       where a passphrase may be typed, instead of /dev/console\n"
 	  "      --timeout SECONDS    for all of it (default: that of luks-cmk.conf); or: forever\n"
 	  "      --wait SECONDS       for devices that are not there yet\n"
+	  "      --json               for programs (--all)\n"
 	  "      --remember           open it too when its disk appears again\n"
 	  "      --dry-run            ask the vault, open the keyslot, make no mapping\n",
 	  "Without NAME, crypttab has the mapping's name, or it is luks-UUID.", cmd_attach },

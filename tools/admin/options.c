@@ -13,7 +13,7 @@
 #include "base/text.h"
 
 /* More than any command has, with the common ones. */
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX 20
 /* Values that getopt_long() returns for the table's entries: above every character. */
 #define OPTION_BASE  1000
 #define OPTION_DEBUG (OPTION_BASE - 1)

@@ -16,7 +16,7 @@
 /* Text that a terminal gets printed comes out of a header or a file: see text_escape(). */
 void output_escaped(const char *text);
 
-#define TABLE_COLUMNS_MAX 8
+#define TABLE_COLUMNS_MAX 10
 
 /* Set columns, zero the rest. Cells are added in reading order, the headings first. */
 struct table {

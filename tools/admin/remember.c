@@ -14,8 +14,6 @@
 #include "paths.h"
 #include "remembered.h"
 
-#define CRYPTTAB_FILE "/etc/crypttab"
-
 static bool is_block_device(const char *path)
 {
 	struct stat st;

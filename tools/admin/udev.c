@@ -24,7 +24,6 @@
 #include "remembered.h"
 #include "unit-name.h"
 
-#define CRYPTTAB_FILE	"/etc/crypttab"
 #define CRYPTSETUP_UNIT "systemd-cryptsetup"
 #define ATTACH_UNIT	"luks-cmk-attach"
 
@@ -36,7 +35,7 @@ struct probe {
 	const char *conf;
 	const char *crypttab;
 	struct disk_header header;
-	char customer[TOKEN_NAME_MAX];
+	struct token token;
 };
 
 static bool is_link(const struct probe *probe, const char *folder, const char *name)
@@ -179,7 +178,7 @@ static bool parse_options(int argc, char **argv, struct probe *probe)
 int main(int argc, char **argv)
 {
 	static struct config config; /* large */
-	struct probe probe = {
+	static struct probe probe = {
 		.name = "", .links = "", .conf = CONF_DIR, .crypttab = CRYPTTAB_FILE
 	};
 
@@ -187,9 +186,9 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "luks-cmk-udev is run by udev's rule, see luks-cmk(8)\n");
 		return 2;
 	}
-	if (disks_enrolled(probe.node, &probe.header, probe.customer) != 1)
+	if (disks_enrolled(probe.node, &probe.header, &probe.token) != 1)
 		return 1;
-	printf("LUKS_CMK=1\nLUKS_CMK_CUSTOMER=%s\n", probe.customer);
+	printf("LUKS_CMK=1\nLUKS_CMK_CUSTOMER=%s\n", probe.token.customer);
 	/* With a wrong configuration nothing opens anyhow, and luks-cmk says why. */
 	if (config_load(probe.conf, &config, NULL) == 0)
 		decide(&probe, config.attach.hotplug);
