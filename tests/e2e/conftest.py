@@ -9,6 +9,17 @@ from machine import HELPER, STAGE, Machine
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes long, and proves little more with sanitizers")
+    config.addinivalue_line("markers", "xdist_group(name): never beside others of the group")
+
+
+# Loop devices have no namespaces: these make some, or look at all that there are.
+LOOPS = ("test_admin_offline.py", "test_hotplug.py", "test_initrd.py")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in LOOPS:
+            item.add_marker(pytest.mark.xdist_group("loops"))
 
 
 @pytest.fixture(scope="session", name="the_machine")
