@@ -4,8 +4,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/backoff.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "format/config.h"
@@ -16,7 +16,6 @@
 
 /* For ever is made of attempts, so that the reason can be told meanwhile and a new resolver is noticed. */
 #define ATTEMPT_S 30
-#define PAUSE_S	  1
 
 struct attempt {
 	const struct attach_volume *volume;
@@ -142,7 +141,7 @@ static enum attach_phase open_tokens(struct attempt *attempt)
 		if (attempt->event.err.code != known)
 			say(attempt, ATTACH_TROUBLE);
 		known = attempt->event.err.code;
-		(void)nanosleep(&(struct timespec){ .tv_sec = PAUSE_S }, NULL);
+		backoff_pause(attempt->event.err.code == CMK_THROTTLED);
 	}
 }
 
