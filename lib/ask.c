@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/backoff.h"
 #include "base/spawn.h"
 #include "paths.h"
 
@@ -68,6 +69,7 @@ int ask_helper(const struct wire_request *request, struct wire_reply *ret, struc
 		int r = ask_once(request, ret, err);
 		if (r >= 0 || !ret->again)
 			return r;
+		backoff_pause(ret->err.code == CMK_THROTTLED);
 		wire_reply_done(ret);
 	}
 }

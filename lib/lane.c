@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "backoff.h"
+#include "base/backoff.h"
 #include "base/cause.h"
 #include "base/io.h"
 #include "format/payload.h"
@@ -60,14 +60,19 @@ static void fail(struct lane *lane, struct lane_run *run, int r, int64_t retry_a
 		cmk_err(&lane->err, CMK_SYSTEM,
 			"there is not enough memory to ask for the key; free some, then try again");
 	drop_calls(lane);
-	cache_unlock(&lane->cache);
 	int64_t now = io_now_ms();
 	if (is_cut_short(lane, run, now))
 		lane->err = lane->earlier;
 	lane->earlier = lane->err;
-	int64_t wait = backoff_within_ms(lane->attempts++, retry_after_ms, run->deadline_ms - now);
+	const struct backoff backoff = { .attempt = lane->attempts++,
+					 .throttled = lane->err.code == CMK_THROTTLED,
+					 .wish_ms = retry_after_ms };
+	int64_t wait = backoff_within_ms(&backoff, run->deadline_ms - now);
 	lane->wake_ms = now + wait;
 	lane->state = wait >= 0 && retry_may_help(lane, run) ? LANE_IDLE : LANE_FAILED;
+	/* While one waits as it was told to, no other process signs in: it was told the same. */
+	if (lane->state == LANE_FAILED || lane->err.code != CMK_THROTTLED)
+		cache_unlock(&lane->cache);
 	/* A stale or premature assertion would only fail again. */
 	if (lane->err.code == CMK_CLOCK || lane->err.code == CMK_FEDERATION)
 		secret_done(&lane->assertion->jwt);

@@ -46,9 +46,9 @@ struct assertion {
 };
 
 enum lane_state {
-	LANE_IDLE = 0,	/* until wake_ms */
-	LANE_LOCK,	/* waits for the token cache */
-	LANE_ASSERTION, /* holds its lock from here to the end of LANE_SIGN_IN */
+	LANE_IDLE = 0, /* until wake_ms */
+	LANE_LOCK,     /* waits for the token cache */
+	LANE_ASSERTION, /* holds its lock from here to the end of LANE_SIGN_IN, and while throttled there */
 	LANE_SIGN_IN,
 	LANE_DESCRIBE,
 	LANE_WRAP, /* where only the vault can */

@@ -189,6 +189,7 @@ class Machine:
             lab.principal_enable(name)
             lab.vault_firewall(name, "none")
             lab.vault_mode(name, "rbac")
+            lab.vault_limit(name)
             lab.revoke(name)
             lab.grant(name)
             lab.key_recover(f"{name}/disk")

@@ -2,6 +2,7 @@
 """The lab's vaults: real wrapping and unwrapping, and every refusal in its shape."""
 
 import email.utils
+import time
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -174,3 +175,18 @@ def test_keys_through_the_api(machine, lab):
     assert got["attributes"]["enabled"] is False
     assert "recoveryId" in machine.key("DELETE", key, token=token).json
     assert inner(machine.key("POST", key + "/create", {"kty": "RSA"}, token))[0] == 409
+
+
+def test_limit(machine, lab):
+    """What is refused does not count, and the next window answers again."""
+    token, url = machine.token(), machine.contoso["key"]
+    for retry_after in (False, True):
+        lab.vault_limit("contoso", 2, seconds=2, retry_after=retry_after)
+        answers = [machine.key("GET", url, token=token) for _ in range(5)]
+        assert [answer.status for answer in answers] == [200, 200, 429, 429, 429]
+        assert inner(answers[-1])[:2] == (429, "Throttled")
+        assert answers[-1].headers.get("Retry-After") in (("1", "2") if retry_after else (None,))
+    time.sleep(2)
+    assert machine.key("GET", url, token=token).status == 200
+    lab.vault_limit("contoso")
+    assert {machine.key("GET", url, token=token).status for _ in range(5)} == {200}

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/backoff.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "format/config.h"
@@ -147,7 +148,7 @@ static enum attach_phase open_tokens(struct attempt *attempt)
 	_cleanup_close_ int claim = -1;
 	enum cmk_code known = CMK_OK;
 	int64_t pause_ms = PAUSE_S * 1000;
-	bool retry;
+	bool retry, throttled;
 
 	if (attempt->settings->claim)
 		claim = record_claim(RUN_DIR, attempt->luks->uuid);
@@ -159,9 +160,14 @@ static enum attach_phase open_tokens(struct attempt *attempt)
 		if (attempt->event.err.code != known)
 			say(attempt, ATTACH_TROUBLE);
 		known = attempt->event.err.code;
-		rest(pause_ms);
+		throttled = attempt->event.err.code == CMK_THROTTLED;
 		/* At boot somebody waits for it. */
-		if (!attempt->settings->claim && pause_ms < PAUSE_MAX_S * 1000)
+		if (attempt->settings->claim || throttled) {
+			backoff_pause(throttled);
+			continue;
+		}
+		rest(pause_ms);
+		if (pause_ms < PAUSE_MAX_S * 1000)
 			pause_ms *= 2;
 	}
 }

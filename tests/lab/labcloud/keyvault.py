@@ -226,7 +226,8 @@ def handle(model, vault, request):
         return call.error(400, "BadParameter", f"The request URI contains an invalid name: {name}")
     action, function, must_exist = operation
     refusal = (_version_check(vault, request) or firewall(vault, request, claims)
-               or authorize(vault, request, claims, action, name) or _read_body(call))
+               or authorize(vault, request, claims, action, name) or _read_body(call)
+               or (vault.limit and vault.limit.refuses(vault, request)))
     if refusal:
         return refusal
     call.key = vault.keys.get(name)

@@ -3,6 +3,7 @@
 
 import time
 
+from .limit import Limit
 from .util import LabError
 from .verbs import as_list, principal_of, verb
 
@@ -35,6 +36,12 @@ def vault_firewall(cloud, name, rule):
     if rule not in ("none", "address", "perimeter", "private"):
         raise LabError("the rule is none, address, perimeter or private")
     cloud.model.vault(name).firewall = rule
+
+
+@verb
+def vault_limit(cloud, name, operations: int = 0, seconds: float = 10, retry_after: bool = False):
+    """answers so many OPERATIONS in each window of SECONDS, and 429 to the others; 0: all of them"""
+    cloud.model.vault(name).limit = Limit(operations, seconds, retry_after) if operations else None
 
 
 @verb

@@ -117,6 +117,7 @@ class Vault:
     region: str = "westeurope"
     firewall: str = "none"  # none, address, perimeter, private
     purge_protection: bool = False
+    limit: object = None  # limit.Limit
     keys: dict = field(default_factory=dict)
     grants: dict = field(default_factory=dict)  # (principal object id, key name or None): set of actions
 
