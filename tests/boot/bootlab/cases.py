@@ -100,6 +100,7 @@ CASES = [
     Case("dhcp", "a good machine", requests=GOOD, generators=EVERY, ci=True),
     Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged", ci=True),
     Case("loud", "no image is made when something needed is missing, and it says so", check="loud", ci=True),
+    Case("warned", "an image with a configuration that is refused is made, with a warning", check="warned"),
     Case("size", "what we add to the image is at most 5 MB", check="size", ci=True),
     Case("static", "ip= with an address", append=STATIC % "eth0" + " net.ifnames=0", requests=GOOD),
     Case("static-no-device", "ip= with an address, and no device", append=STATIC % "", requests=GOOD, full=True),

@@ -164,6 +164,8 @@ class Guest:
                 self.initrd = self.update_initramfs("initrd")
                 if "loud" in wanted:
                     self.loud = {path: self.initramfs_without(path) for path in NEEDED}
+                if "warned" in wanted:
+                    self.warned = self.initramfs_with("etc/luks-cmk/luks-cmk.conf", "[network]\ntimeout = soon\n")
                 for name, path, text in [other for other in self.generator.others if other[0] in wanted]:
                     write(self.root, path, text)
                     self.update_initramfs(name)
@@ -240,6 +242,15 @@ class Guest:
                               env=ENVIRONMENT, check=False)
         os.rename(path + ".aside", path)
         return done.stdout if done.returncode else None
+
+    def initramfs_with(self, path, more):
+        """What the generator says when that is in a file, too."""
+        with open(os.path.join(self.root, path), encoding="utf-8") as file:
+            text = file.read()
+        write(self.root, path, text + more)
+        said = self.chroot(*self.generator.command(self.version))
+        write(self.root, path, text)
+        return said
 
     def update_initramfs(self, name):
         """An initramfs of what the guest is now; a file outside of it."""

@@ -79,6 +79,12 @@ class Report:
                 raise Wrong(f"an image was made without {path}, or nobody said why not: {said}")
         return f"no image without {' or '.join(guest.loud)}"
 
+    def _warned(self, guest):
+        found = re.search(r"^.*luks-cmk: the boot will ask for the passphrase: .*timeout.*$", guest.warned, re.M)
+        if not found:
+            raise Wrong(f"an image was made with a wrong configuration, and nobody said so: {guest.warned[-800:]}")
+        return found[0][:90]
+
     def _size(self, guest):
         small, text = size.judge(guest.release, guest.plain, guest.initrd)
         if not small:
