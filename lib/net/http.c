@@ -15,8 +15,6 @@
 
 /* How long one sleep inside http_poll() may be at most; only a bound for the cast to int. */
 #define POLL_SLICE_MS 60000
-/* A batch shares them: each costs a handshake, and a vault takes its time for each request. */
-#define HOST_CONNECTIONS_MAX 4L
 
 /* Look-ups that block would break every deadline; another TLS library would not know our roots. */
 static int check_libcurl(struct cmk_err *err)
@@ -58,9 +56,6 @@ int http_new(const struct http_options *options, struct http **ret, struct cmk_e
 	http->ca_dir = http_tls_ca_dir();
 	http->debug = options->debug;
 	http->multi = curl_multi_init();
-	if (http->multi)
-		(void)curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-					HOST_CONNECTIONS_MAX);
 	if (options->proxy && options->proxy[0])
 		http->proxy = strdup(options->proxy);
 	if (!http->multi || (options->proxy && options->proxy[0] && !http->proxy))

@@ -90,6 +90,19 @@ static void look(struct many *many, int64_t now_ms)
 		many->look_ms = many->device_deadline_ms;
 }
 
+/* libcryptsetup makes its libraries ready at the first header that it loads: before the forks, and so once for all. */
+static void warm_up(const struct many *many)
+{
+	for (size_t i = 0; many->count > 1 && i < many->count; i++) {
+		_cleanup_luks_ struct luks *luks = NULL;
+
+		if (many->jobs[i].device == NULL)
+			continue;
+		(void)luks_open(many->jobs[i].device, false, &luks, NULL);
+		return;
+	}
+}
+
 /* Jobs without a process: they wait for their device, then for their turn. */
 static void advance(struct many *many, int64_t now_ms)
 {
@@ -99,6 +112,8 @@ static void advance(struct many *many, int64_t now_ms)
 
 	if (now_ms >= many->look_ms)
 		look(many, now_ms);
+	if (first)
+		warm_up(many);
 	if (first)
 		attach_batches_start(&many->batches, many->jobs, many->count, many->settings);
 	while (now_ms < many->deadline_ms &&

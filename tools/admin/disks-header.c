@@ -131,6 +131,18 @@ static void describe(const struct json *json, struct disk_enrolment *enrolment)
 		enrolment->header[0] = '\0';
 }
 
+/* Of a token, as cryptsetup writes it; -1 for anything else. */
+static int number_of(const char *name, size_t len)
+{
+	bool digits = len == 1 || (len == 2 && name[0] != '0');
+
+	for (size_t i = 0; i < len; i++)
+		digits = digits && name[i] >= '0' && name[i] <= '9';
+	if (!digits)
+		return -1;
+	return len == 1 ? name[0] - '0' : (name[0] - '0') * 10 + name[1] - '0';
+}
+
 static int find_tokens(const char *text, size_t len, struct disk_enrolment *ret)
 {
 	_cleanup_free_ struct token *other = malloc(sizeof(*other));
@@ -153,13 +165,12 @@ static int find_tokens(const char *text, size_t len, struct disk_enrolment *ret)
 	}
 	if (first == NULL)
 		return 0;
-	ret->number = text[first->name_start] - '0';
-	if (first->name_end - first->name_start == 2)
-		ret->number = ret->number * 10 + text[first->name_start + 1] - '0';
+	ret->number = number_of(text + first->name_start, first->name_end - first->name_start);
 	ret->json = strndup(text + first->start, first->end - first->start);
 	if (ret->json == NULL)
 		return -ENOMEM;
-	describe(json, ret);
+	if (ret->number >= 0)
+		describe(json, ret);
 	return 1;
 }
 

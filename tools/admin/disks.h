@@ -33,7 +33,7 @@ int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_
 /* That token, and what asking for its key takes. */
 struct disk_enrolment {
 	struct token token;
-	int number;
+	int number;   /* its; -1: it has an odd one */
 	size_t count; /* of tokens of ours that open the volume */
 	char *json;   /* the token as it stands there; owned */
 	char header

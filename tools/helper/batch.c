@@ -7,6 +7,9 @@
 
 #include "base/io.h"
 
+/* Each has a connection to the vault: that costs a handshake, and the vault takes its time for each request. */
+#define RUNNING_MAX 8
+
 static int decode_one(const struct secret *message, struct batch *batch, struct cmk_err *err)
 {
 	struct wire_request *request;
@@ -102,31 +105,46 @@ static void begin(struct batch *batch, size_t place)
 	unlock_unwrap_begin(answer->unlock, answer->request.header, false);
 }
 
+/* The next one, if there is time for it; false if it has got its reply instead. */
+static bool begin_in_time(struct batch *batch, size_t place, int fd)
+{
+	struct cmk_err *err = &batch->errors[place];
+	char host[TOKEN_KEY_MAX];
+
+	if (err->code == CMK_OK && io_now_ms() < batch->answers[0].deadline_ms) {
+		begin(batch, place);
+		return true;
+	}
+	token_key_host(batch->answers[place].token.wrapped[0].key, host, sizeof(host));
+	if (err->code == CMK_OK)
+		cmk_err(err, CMK_TIMEOUT,
+			"%s has not answered for other volumes, and was not asked for this one; "
+			"check the network, then try again",
+			host);
+	(void)send_reply(fd, place, NULL, err);
+	return false;
+}
+
 int batch_serve(struct batch *batch, int fd, struct cmk_err *err)
 {
-	bool done[WIRE_BATCH_MAX] = { false };
-	size_t left = batch->count;
+	size_t running[RUNNING_MAX];
+	size_t count = 0, next = 0;
 
-	for (size_t i = 0; i < batch->count; i++) {
-		if (batch->errors[i].code == CMK_OK) {
-			begin(batch, i);
-			continue;
-		}
-		(void)send_reply(fd, i, NULL, &batch->errors[i]);
-		done[i] = true;
-		left--;
-	}
 	for (;;) {
 		int64_t wake = INT64_MAX;
 		int r;
 
-		for (size_t i = 0; i < batch->count; i++) {
-			if (done[i] || !step(batch, i, fd, &wake))
-				continue;
-			done[i] = true;
-			left--;
+		for (size_t i = 0; i < count; i++) {
+			if (step(batch, running[i], fd, &wake))
+				running[i--] = running[--count];
 		}
-		if (left == 0)
+		if (count < RUNNING_MAX && next < batch->count) {
+			if (begin_in_time(batch, next, fd))
+				running[count++] = next;
+			next++;
+			continue;
+		}
+		if (count == 0)
 			return 0;
 		r = http_poll(batch->answers[0].http, wake, err);
 		if (r < 0)
