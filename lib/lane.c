@@ -158,6 +158,8 @@ static int exchange(struct lane *lane, struct lane_run *run, build_fn *build,
 	if (!lane->call) {
 		_cleanup_http_request_ struct http_request request = { 0 };
 		int r = build(lane, run, &request);
+		if (r == 0 && run->agent)
+			r = http_request_header(&request, "User-Agent", run->agent, NULL);
 		if (r == 0)
 			r = http_start(run->http, &request, run->deadline_ms, &lane->call,
 				       &lane->err);

@@ -23,6 +23,7 @@ struct lane_run {
 	const struct config *config;
 	struct http *http;
 	int64_t deadline_ms;
+	const char *agent;	      /* instead of http's User-Agent; NULL: that */
 	const char *header;	      /* compare the key with this description; NULL: do not */
 	const struct secret *payload; /* wrap this first; NULL: unwrap what the token holds */
 	bool describe;		      /* read the key's attributes first */

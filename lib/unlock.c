@@ -101,6 +101,11 @@ void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms,
 	unlock->run.deadline_ms = deadline_ms;
 }
 
+void unlock_set_agent(struct unlock *unlock, const char *agent)
+{
+	unlock->run.agent = agent;
+}
+
 /* The next wrapping starts after a while, or as soon as the one before is in trouble. */
 static void start_next(struct unlock *unlock)
 {
@@ -172,36 +177,68 @@ static void arrived(struct unlock *unlock, const struct lane *winner, struct cmk
 	(void)text_copy(err->request_id, sizeof(err->request_id), winner->err.request_id);
 }
 
-static int run(struct unlock *unlock, struct lane **ret, struct cmk_err *err)
+static void begin(struct unlock *unlock)
 {
 	int64_t start = io_now_ms();
 	for (size_t i = 0; i < unlock->lanes_count; i++)
 		unlock->lanes[i].wake_ms = start + (int64_t)i * UNLOCK_NEXT_AFTER_MS;
-	for (;;) {
-		bool left;
-		int64_t wake;
-		struct lane *winner = step_all(unlock, &left, &wake);
-		if (winner) {
-			arrived(unlock, winner, err);
-			*ret = winner;
-			return 0;
-		}
-		if (!left)
-			return all_failed(unlock, err);
-		int r = http_poll(unlock->run.http, wake, err);
+}
+
+/* 1: not yet, until *ret_wake at the latest; 0: ret is the winner; negative: err. */
+static int step(struct unlock *unlock, struct lane **ret, int64_t *ret_wake, struct cmk_err *err)
+{
+	bool left;
+	struct lane *winner = step_all(unlock, &left, ret_wake);
+	if (winner) {
+		arrived(unlock, winner, err);
+		*ret = winner;
+		return 0;
+	}
+	return left ? 1 : all_failed(unlock, err);
+}
+
+static int run(struct unlock *unlock, struct lane **ret, struct cmk_err *err)
+{
+	int64_t wake;
+	int r;
+	begin(unlock);
+	while ((r = step(unlock, ret, &wake, err)) > 0) {
+		r = http_poll(unlock->run.http, wake, err);
 		if (r < 0)
 			return r;
 	}
+	return r;
+}
+
+static void set_unwrap(struct unlock *unlock, const char *header, bool describe)
+{
+	unlock->run.header = header;
+	unlock->run.describe = describe ||
+			       unlock->run.config->policy.expired_keys == CONFIG_EXPIRED_REFUSE;
 }
 
 int unlock_unwrap(struct unlock *unlock, const char *header, bool describe, struct secret *ret_key,
 		  struct cmk_err *err)
 {
 	struct lane *winner;
-	unlock->run.header = header;
-	unlock->run.describe = describe ||
-			       unlock->run.config->policy.expired_keys == CONFIG_EXPIRED_REFUSE;
+	set_unwrap(unlock, header, describe);
 	int r = run(unlock, &winner, err);
+	if (r == 0)
+		secret_move(ret_key, &winner->result);
+	return r;
+}
+
+void unlock_unwrap_begin(struct unlock *unlock, const char *header, bool describe)
+{
+	set_unwrap(unlock, header, describe);
+	begin(unlock);
+}
+
+int unlock_unwrap_step(struct unlock *unlock, struct secret *ret_key, int64_t *ret_wake,
+		       struct cmk_err *err)
+{
+	struct lane *winner;
+	int r = step(unlock, &winner, ret_wake, err);
 	if (r == 0)
 		secret_move(ret_key, &winner->result);
 	return r;

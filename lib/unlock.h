@@ -36,6 +36,8 @@ int unlock_folder(const struct unlock *unlock);
  * struct lane_run.
  */
 void unlock_begin(struct unlock *unlock, struct http *http, int64_t deadline_ms, bool survey);
+/* Who the requests of this unlock come from, where http serves several; must outlive it. */
+void unlock_set_agent(struct unlock *unlock, const char *agent);
 /* In a survey, first: looks at the clock and at each host. The first wrapping's; see survey.h. */
 int unlock_survey(struct unlock *unlock, struct cmk_err *err);
 
@@ -47,6 +49,13 @@ int unlock_survey(struct unlock *unlock, struct cmk_err *err);
  */
 int unlock_unwrap(struct unlock *unlock, const char *header, bool describe, struct secret *ret_key,
 		  struct cmk_err *err);
+/*
+ * The same in steps, for many of them in one process: after begin, step until it returns other than 1; in between
+ * http_poll() until ret_wake.
+ */
+void unlock_unwrap_begin(struct unlock *unlock, const char *header, bool describe);
+int unlock_unwrap_step(struct unlock *unlock, struct secret *ret_key, int64_t *ret_wake,
+		       struct cmk_err *err);
 /* Wraps payload under the newest version of the template's key, and proves it by an unwrap at the vault. */
 int unlock_wrap(struct unlock *unlock, const struct secret *payload, struct token_wrapping *ret,
 		struct cmk_err *err);

@@ -214,6 +214,30 @@ int spawn_ask(const char *path, const struct secret *question, size_t answer_max
 	return 0;
 }
 
+int spawn_ask_start(const char *path, const struct secret *question, int *ret_fd, pid_t *ret_pid)
+{
+	_cleanup_close_ int ours = -1, theirs = -1;
+	const char *const argv[] = { path, NULL };
+	int pair[2] = { -1, -1 };
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	/* The question first: what does not fit is noticed before anybody is there to ask. */
+	r = io_write_all(ours, question->data, question->len);
+	if (r < 0)
+		return r;
+	if (shutdown(ours, SHUT_WR) < 0 || fcntl(theirs, F_SETFL, 0) < 0)
+		return -errno;
+	r = start(argv, theirs, fcntl(STDERR_FILENO, F_GETFD) >= 0, ret_pid);
+	if (r < 0)
+		return r;
+	*ret_fd = TAKE_FD(ours);
+	return 0;
+}
+
 int spawn_start(const char *const argv[], pid_t *ret_pid)
 {
 	return start(argv, -1, false, ret_pid);

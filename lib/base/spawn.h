@@ -24,6 +24,11 @@ int spawn_ask(const char *path, const struct secret *question, size_t answer_max
 	      struct secret *ret_answer, int *ret_status);
 
 /*
+ * The same, without waiting: the question is sent, and the answer is to be read from ret_fd, which does not block, up to
+ * its end; then the child is the caller's to collect. The question fits into a socket's buffer. 0, or -errno as above.
+ */
+int spawn_ask_start(const char *path, const struct secret *question, int *ret_fd, pid_t *ret_pid);
+/*
  * Starts a program (argv[0] is absolute) in the same surroundings, but without a socket and with its standard
  * error on /dev/null. The child is the caller's to collect. 0, or -errno as above.
  */

@@ -30,6 +30,7 @@ enum tag {
 	TAG_TIMEOUT,
 	TAG_CAUSE,
 	TAG_DOMAIN,
+	TAG_PLACE,
 	TAG_COUNT
 };
 
@@ -48,7 +49,7 @@ static const struct {
 	[WIRE_TENANT] = { BIT(TAG_DEBUG) | BIT(TAG_TIMEOUT) | BIT(TAG_DOMAIN), BIT(TAG_DOMAIN) },
 	[WIRE_CLAIMS] = { BIT(TAG_DEBUG) | BIT(TAG_TIMEOUT), 0 },
 	[WIRE_REPLY] = { BIT(TAG_CODE) | BIT(TAG_TEXT) | BIT(TAG_REQUEST_ID) | BIT(TAG_KEY) |
-				 BIT(TAG_DETAIL) | BIT(TAG_AGAIN) | BIT(TAG_CAUSE),
+				 BIT(TAG_DETAIL) | BIT(TAG_AGAIN) | BIT(TAG_CAUSE) | BIT(TAG_PLACE),
 			 BIT(TAG_CODE) },
 };
 
@@ -66,6 +67,7 @@ static const size_t tag_max[TAG_COUNT] = {
 	[TAG_TIMEOUT] = TIMEOUT_LEN,
 	[TAG_CAUSE] = CMK_CAUSE_MAX - 1,
 	[TAG_DOMAIN] = WIRE_DOMAIN_MAX - 1,
+	[TAG_PLACE] = TIMEOUT_LEN,
 };
 
 /* A field's bytes, in the message itself; data is NULL where the field is absent. */
@@ -167,6 +169,7 @@ int wire_encode_request(const struct wire_request *request, struct secret *ret, 
 int wire_encode_reply(const struct wire_reply *reply, struct secret *ret, struct cmk_err *err)
 {
 	const uint8_t code = (uint8_t)reply->err.code;
+	uint8_t place[TIMEOUT_LEN];
 	const struct field fields[TAG_COUNT] = {
 		[TAG_CODE] = field_of(&code, 1),
 		[TAG_TEXT] = field_of_text(reply->err.text),
@@ -175,8 +178,10 @@ int wire_encode_reply(const struct wire_reply *reply, struct secret *ret, struct
 		[TAG_DETAIL] = field_of_text(reply->detail),
 		[TAG_AGAIN] = field_of(&yes, reply->again),
 		[TAG_CAUSE] = field_of_text(reply->err.cause),
+		[TAG_PLACE] = field_of(place, reply->place > 0 ? sizeof(place) : 0),
 	};
 
+	put_u32(place, reply->place);
 	return encode(WIRE_REPLY, fields, ret, err);
 }
 
@@ -189,7 +194,7 @@ static bool field_is_valid(unsigned tag, const struct field *field)
 		return field->data[0] == yes;
 	if (tag == TAG_CODE)
 		return field->data[0] < CMK_CODE_COUNT;
-	if (tag == TAG_TIMEOUT)
+	if (tag == TAG_TIMEOUT || tag == TAG_PLACE)
 		return field->len == TIMEOUT_LEN && get_u32(field->data) > 0;
 	return tag == TAG_KEY || !memchr(field->data, '\0', field->len);
 }
@@ -335,6 +340,8 @@ int wire_decode_reply(const struct secret *message, struct wire_reply *ret, stru
 	if (r < 0)
 		return r;
 	reply.again = fields[TAG_AGAIN].data != NULL;
+	if (fields[TAG_PLACE].data)
+		reply.place = (uint32_t)get_u32(fields[TAG_PLACE].data);
 	r = take_secret(&reply.key, &fields[TAG_KEY]);
 	if (r < 0)
 		return r;
@@ -344,6 +351,28 @@ int wire_decode_reply(const struct secret *message, struct wire_reply *ret, stru
 	*ret = reply;
 	reply = (struct wire_reply){ 0 };
 	return 0;
+}
+
+int wire_next(const struct secret *messages, size_t *offset, struct secret *ret,
+	      struct cmk_err *err)
+{
+	size_t left = messages->len - *offset, len;
+	int r;
+
+	if (left == 0)
+		return 0;
+	if (left < LENGTH_LEN)
+		return -EAGAIN;
+	len = get_u32(messages->data + *offset);
+	if (len > WIRE_MESSAGE_MAX - LENGTH_LEN)
+		return malformed(err, "has a wrong length");
+	if (len > left - LENGTH_LEN)
+		return -EAGAIN;
+	r = secret_set(ret, messages->data + *offset, len + LENGTH_LEN);
+	if (r < 0)
+		return r;
+	*offset += len + LENGTH_LEN;
+	return 1;
 }
 
 void wire_request_done(struct wire_request *request)

@@ -22,6 +22,12 @@
 #define WIRE_VERSION 1
 /* A token, a payload and small change; a reply's detail is JSON of at most 64 KiB. */
 #define WIRE_MESSAGE_MAX (TOKEN_JSON_MAX + 65536 + 8192)
+/*
+ * Several requests to unwrap, one after another, are a batch: the helper asks for all at the same time, over the same
+ * connections, and sends each reply when it is there, with the place of its request.
+ */
+#define WIRE_BATCH_MAX	     64
+#define WIRE_BATCH_BYTES_MAX (WIRE_MESSAGE_MAX + 65536)
 
 /* RFC 1035, section 2.3.4, and a NUL. */
 #define WIRE_DOMAIN_MAX 254
@@ -56,6 +62,7 @@ struct wire_reply {
 	struct secret key;  /* unwrap: the keyslot key */
 	char *detail;	    /* JSON: wrap a token, the others see docs/formats.md; or NULL */
 	bool again;	    /* with a failure: the configuration says to go on asking for ever */
+	uint32_t place;	    /* in a batch: of the request, from 1 on; else 0 */
 };
 
 #define _cleanup_wire_request_ __attribute__((cleanup(wire_request_done)))
@@ -67,5 +74,11 @@ int wire_decode_request(const struct secret *message, struct wire_request *ret,
 			struct cmk_err *err);
 int wire_encode_reply(const struct wire_reply *reply, struct secret *ret, struct cmk_err *err);
 int wire_decode_reply(const struct secret *message, struct wire_reply *ret, struct cmk_err *err);
+/*
+ * The next message of several: copied to ret, and offset moved behind it. 1, 0 at the end, -EAGAIN for the beginning
+ * of one, -ENOMEM, or CMK_HELPER.
+ */
+int wire_next(const struct secret *messages, size_t *offset, struct secret *ret,
+	      struct cmk_err *err);
 void wire_request_done(struct wire_request *request);
 void wire_reply_done(struct wire_reply *reply);

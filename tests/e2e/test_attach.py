@@ -203,6 +203,67 @@ def test_all_table(machine, enrolled):
     assert re.match(r"two +fabrikam +refused \[key-disabled\] +fabrikam\.vault\.azure\.net +customer +\S", two)
 
 
+def test_all_in_one_helper(machine, enrolled):
+    """Volumes of one vault share its connections, and yet the customer's log names each of them."""
+    images = [enrolled, *(machine.copy(enrolled) for _ in range(11))]
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    mark = machine.lab.mark()
+    trace = machine.path("trace")
+    done = machine.run("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table,
+                       wrap=("strace", "-f", "-o", trace, "-e", "trace=execve"))
+    assert done.status == 0 and done.out.count("would open") == 12, done
+    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 12}
+    with open(trace, encoding="utf-8") as file:
+        assert file.read().count('execve("/usr/libexec/luks-cmk-helper"') == 1
+    agents = {entry["user_agent"] for entry in machine.lab.log(mark) if "unwrapkey" in entry["path"]}
+    uuids = {machine.cryptsetup("luksUUID", image).out.strip() for image in images}
+    assert {re.search(r"volume ([0-9a-f-]+)", agent)[1] for agent in agents} == uuids
+    assert failed(machine) == []
+
+
+def test_all_each_has_its_own_outcome(machine, enrolled):
+    """In one helper, too: a header that was changed, a token that policy forbids, one whose keyslot is not its own."""
+    images = [machine.copy(enrolled) for _ in range(4)]
+    with luks2.edit(images[1]) as header:
+        header["segments"]["0"]["offset"] = str(int(header["segments"]["0"]["offset"]) + 4096)
+    with luks2.edit(images[2]) as header:
+        header["tokens"]["0"]["wrapped"][0]["value"] = "AAAA"
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    done = machine.run("luks-cmk", "attach", "--all", "--dry-run", "--json", "--crypttab", table)
+    found = {row["name"]: row["error"] and row["error"]["code"] for row in done.json["volumes"]}
+    assert found["disk0"] is None and found["disk3"] is None, found
+    assert found["disk1"] == "header-changed" and found["disk2"] not in (None, "timeout"), found
+    assert machine.why(images[1]) == ["header-changed"] and machine.why(images[0]) == []
+
+
+def test_all_without_the_helper(machine, enrolled):
+    """When the one helper dies, each volume is asked for by itself."""
+    images = [enrolled, *(machine.copy(enrolled) for _ in range(2))]
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    with machine.lab.fault("delay", service="vault", seconds=3, count=3):
+        process = machine.start("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table)
+        assert wait_for(lambda: helpers(process))
+        time.sleep(1)
+        pid, = helpers(process)
+        os.kill(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and out.decode().count("would open") == 3 and not err, (out, err)
+
+
+def test_all_signal_ends_the_helper(machine, enrolled):
+    images = [enrolled, machine.copy(enrolled)]
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    with machine.lab.fault("blackhole", service="vault"):
+        process = machine.start("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table)
+        assert wait_for(lambda: helpers(process))
+        everyone = below(process, "luks-cmk") + helpers(process)
+        os.kill(min(below(process, "luks-cmk") or [process.pid]), signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == -signal.SIGTERM
+        assert wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in everyone))
+    assert failed(machine) == []
+
+
 def test_all_asks_for_the_identity_one_by_one(machine, enrolled):
     """Four customers need four sign-ins, and each its own assertion: never two at a time."""
     machine.configure(provider=True)

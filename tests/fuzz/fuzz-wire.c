@@ -44,11 +44,27 @@ static void round_trip_reply(const struct secret *message)
 	}
 	FUZZ_CHECK(wire_encode_reply(&reply, &encoded, NULL) == 0);
 	FUZZ_CHECK(wire_decode_reply(&encoded, &again, NULL) == 0);
-	FUZZ_CHECK(reply.err.code == again.err.code && reply.again == again.again);
+	FUZZ_CHECK(reply.err.code == again.err.code && reply.again == again.again &&
+		   reply.place == again.place);
 	FUZZ_CHECK(same_text(reply.err.text, again.err.text));
 	FUZZ_CHECK(same_text(reply.err.request_id, again.err.request_id));
 	FUZZ_CHECK(same_text(reply.detail, again.detail));
 	FUZZ_CHECK(secret_equal(&reply.key, &again.key));
+}
+
+static void read_several(const struct secret *messages)
+{
+	size_t offset = 0, before;
+	int r;
+
+	do {
+		_cleanup_secret_ struct secret message = { 0 };
+
+		before = offset;
+		r = wire_next(messages, &offset, &message, NULL);
+		FUZZ_CHECK(offset <= messages->len && message.len == offset - before);
+	} while (r > 0);
+	FUZZ_CHECK(r != 0 || offset == messages->len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -58,5 +74,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(secret_set(&message, data, size) == 0);
 	round_trip_request(&message);
 	round_trip_reply(&message);
+	read_several(&message);
 	return 0;
 }

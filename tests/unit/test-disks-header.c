@@ -101,6 +101,72 @@ static void test_enrolled(void **state)
 	}
 }
 
+#define SLOT(size) "\"1\":{\"type\":\"luks2\",\"key_size\":" size "}"
+#define SEGMENT(more)                                                                            \
+	"\"0\":{\"type\":\"crypt\",\"offset\":\"16777216\",\"size\":\"dynamic\",\"encryption\":" \
+	"\"aes-xts-plain64\",\"sector_size\":4096" more "}"
+#define FULL(slots, tokens, segments) \
+	"{\"keyslots\":{" slots "},\"tokens\":{" tokens "},\"segments\":{" segments "}}"
+
+/* What asking for the key takes: the very line that libcryptsetup would give, or none. */
+static void test_read(void **state)
+{
+	static const struct {
+		const char *row, *json;
+		int number;
+		size_t count;
+		const char *header;
+	} rows[] = {
+		{ "usual", FULL(SLOT("64"), OURS("0", "a", "\"1\""), SEGMENT("")), 0, 1,
+		  "cipher=aes-xts-plain64 key=512 sector=4096 offset=16777216 integrity=none" },
+		{ "token 31", FULL(SLOT("64"), OURS("31", "a", "\"1\""), SEGMENT("")), 31, 1,
+		  "cipher=aes-xts-plain64 key=512 sector=4096 offset=16777216 integrity=none" },
+		{ "two tokens",
+		  FULL(SLOT("32"), OURS("2", "a", "\"1\"") "," OURS("3", "b", "\"1\""),
+		       SEGMENT("")),
+		  2, 2,
+		  "cipher=aes-xts-plain64 key=256 sector=4096 offset=16777216 integrity=none" },
+		{ "odd token", FULL(SLOT("64"), OURS("x", "a", "\"1\""), SEGMENT("")), -1, 1, "" },
+		{ "token 01", FULL(SLOT("64"), OURS("01", "a", "\"1\""), SEGMENT("")), -1, 1, "" },
+		{ "integrity",
+		  FULL(SLOT("64"), OURS("0", "a", "\"1\""),
+		       SEGMENT(",\"integrity\":{\"type\":\"x\"}")),
+		  0, 1, "" },
+		{ "two segments",
+		  FULL(SLOT("64"), OURS("0", "a", "\"1\""),
+		       SEGMENT("") ",\"1\":{\"type\":\"crypt\"}"),
+		  0, 1, "" },
+		{ "no segment", FULL(SLOT("64"), OURS("0", "a", "\"1\""), ""), 0, 1, "" },
+		{ "no keyslot", FULL("", OURS("0", "a", "\"1\""), SEGMENT("")), 0, 1, "" },
+		{ "key of 0 bytes", FULL(SLOT("0"), OURS("0", "a", "\"1\""), SEGMENT("")), 0, 1,
+		  "" },
+		{ "key too large", FULL(SLOT("99999"), OURS("0", "a", "\"1\""), SEGMENT("")), 0, 1,
+		  "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct row disk = { rows[i].row, "LUKS\xba\xbe", 2, 16384, rows[i].json, 1,
+					  NULL };
+		struct disk_enrolment *enrolment = malloc(sizeof(*enrolment));
+		struct disk_header header = { 0 };
+		int fd = memfd_create("header", MFD_CLOEXEC);
+		char path[64];
+
+		assert_true(fd >= 0 && enrolment != NULL);
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		put(fd, &disk);
+		CHECK_INT(rows[i].row, disks_read(path, &header, enrolment), 1);
+		CHECK_INT(rows[i].row, enrolment->number, rows[i].number);
+		CHECK_INT(rows[i].row, enrolment->count, rows[i].count);
+		CHECK_TEXT(rows[i].row, enrolment->header, rows[i].header);
+		CHECK(rows[i].row, strncmp(enrolment->json, "{\"type\":\"luks-cmk\"", 18) == 0);
+		CHECK(rows[i].row, strstr(rows[i].json, enrolment->json) != NULL);
+		disks_enrolment_free(enrolment);
+		(void)close(fd);
+	}
+}
+
 static void test_absent(void **state)
 {
 	static struct token token;
@@ -114,6 +180,7 @@ static void test_absent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_enrolled),
+					    cmocka_unit_test(test_read),
 					    cmocka_unit_test(test_absent) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -179,6 +180,30 @@ static void test_conversations(void **state)
 	}
 }
 
+/* Without waiting: the question is sent by then, and the answer comes as it pleases. */
+static void test_start(void **state)
+{
+	_cleanup_secret_ struct secret question = { 0 };
+	char path[PATH_MAX], got[64] = "";
+	pid_t pid = -1;
+	int fd = -1, status = -1;
+	struct pollfd pollfd;
+
+	(void)state;
+	assert_int_equal(secret_set(&question, "hello", 5), 0);
+	path_of("echo", path);
+	assert_int_equal(spawn_ask_start(path, &question, &fd, &pid), 0);
+	pollfd = (struct pollfd){ .fd = fd, .events = POLLIN };
+	assert_int_equal(poll(&pollfd, 1, 10000), 1);
+	assert_true(read(fd, got, sizeof(got) - 1) > 0);
+	assert_non_null(strstr(got, "hello"));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(read(fd, got, sizeof(got)), 0);
+	(void)close(fd);
+	path_of("nobody", path);
+	assert_int_equal(spawn_ask_start(path, &question, &fd, &pid), -ENOENT);
+}
+
 static void test_missing(void **state)
 {
 	_cleanup_secret_ struct secret got = { 0 };
@@ -245,9 +270,8 @@ static void test_odd_hosts(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_conversations),
-		cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_surroundings),
+		cmocka_unit_test(test_conversations), cmocka_unit_test(test_start),
+		cmocka_unit_test(test_missing),	      cmocka_unit_test(test_surroundings),
 		cmocka_unit_test(test_odd_hosts),
 	};
 	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;

@@ -318,13 +318,62 @@ static void test_sizes(void **state)
 	}
 }
 
+static void append(struct secret *messages, const struct secret *message, size_t len)
+{
+	assert_int_equal(secret_append(messages, message->data, len), 0);
+}
+
+/* Several messages, whole or cut: each comes out as it went in, and no byte of a half one. */
+static void test_next(void **state)
+{
+	_cleanup_secret_ struct secret messages = { 0 }, first = { 0 }, second = { 0 };
+	struct wire_reply reply = { .place = 7 };
+	size_t offset = 0, whole;
+	struct cmk_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(wire_encode_reply(&reply, &first, NULL), 0);
+	reply.place = 64;
+	cmk_err(&reply.err, CMK_GRANT, "no");
+	assert_int_equal(wire_encode_reply(&reply, &second, NULL), 0);
+	assert_int_equal(secret_init(&messages, 4096), 0);
+	append(&messages, &first, first.len);
+	append(&messages, &second, second.len);
+	whole = messages.len;
+	append(&messages, &first, first.len - 1);
+	for (uint32_t place = 7; place <= 64; place += 57) {
+		_cleanup_secret_ struct secret message = { 0 };
+		_cleanup_wire_reply_ struct wire_reply got = { 0 };
+
+		assert_int_equal(wire_next(&messages, &offset, &message, &err), 1);
+		assert_int_equal(wire_decode_reply(&message, &got, &err), 0);
+		assert_int_equal(got.place, place);
+	}
+	assert_int_equal(offset, whole);
+	for (size_t cut = 1; cut < first.len; cut++) {
+		_cleanup_secret_ struct secret message = { 0 };
+
+		messages.len = whole + cut;
+		assert_int_equal(wire_next(&messages, &offset, &message, &err), -EAGAIN);
+		assert_int_equal(message.len, 0);
+	}
+	messages.len = whole;
+	assert_int_equal(wire_next(&messages, &offset, &first, &err), 0);
+	assert_int_equal(offset, whole);
+	/* A length that no message has. */
+	memset(messages.data, 0xff, 4);
+	offset = 0;
+	assert_int_equal(wire_next(&messages, &offset, &first, &err), cmk_code_errno(CMK_HELPER));
+	assert_int_equal(err.code, CMK_HELPER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),    cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_golden),	    cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_bad_replies), cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_sizes),	    cmocka_unit_test(test_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,10 +29,28 @@ bool attach_job_is_over(const struct attach_job *job)
 	return job->pid == 0 && job->last.phase >= ATTACH_OTHERS;
 }
 
+/* Should its turn never come, it is known whose it is. */
+static void read_enrolment(struct attach_job *job)
+{
+	struct disk_enrolment *enrolment = malloc(sizeof(*enrolment));
+	struct disk_header header;
+
+	if (enrolment == NULL)
+		return;
+	if (disks_read(job->device, &header, enrolment) != 1) {
+		disks_enrolment_free(enrolment);
+		return;
+	}
+	job->enrolment = enrolment;
+	job->last.token = enrolment->number;
+	text_escape(job->last.uuid, sizeof(job->last.uuid), header.uuid);
+	(void)text_copy(job->last.customer, sizeof(job->last.customer), enrolment->token.customer);
+	token_key_host(enrolment->token.wrapped[0].key, job->last.host, sizeof(job->last.host));
+}
+
 void attach_job_look(struct attach_job *job)
 {
 	_cleanup_free_ char *path = NULL;
-	static struct token token; /* large */
 	struct disk_header header;
 	int r = disks_resolve(job->entry->source, &path, &job->last.err);
 
@@ -53,13 +71,7 @@ void attach_job_look(struct attach_job *job)
 		return;
 	}
 	job->device = TAKE_PTR(path);
-	if (disks_enrolled(job->device, &header, &token) != 1)
-		return;
-	token_key_host(token.wrapped[0].key, job->group, sizeof(job->group));
-	/* Should its turn never come. */
-	(void)text_copy(job->last.host, sizeof(job->last.host), job->group);
-	(void)text_copy(job->last.customer, sizeof(job->last.customer), token.customer);
-	text_escape(job->last.uuid, sizeof(job->last.uuid), header.uuid);
+	read_enrolment(job);
 }
 
 /* The signal that this process got goes to the helper, too. */
@@ -96,8 +108,11 @@ static void be_child(pid_t parent, const sigset_t *mask)
 int attach_job_start(struct attach_job *job, const struct attach_settings *settings, int fd,
 		     const sigset_t *mask)
 {
+	const struct attach_key key = { job->last.token,
+					job->enrolment != NULL ? job->enrolment->header : "",
+					&job->key };
 	const struct attach_volume volume = { job->index, job->device, job->entry->name,
-					      job->entry->options };
+					      job->entry->options, &key };
 	pid_t parent = getpid();
 	pid_t pid;
 
@@ -111,6 +126,7 @@ int attach_job_start(struct attach_job *job, const struct attach_settings *setti
 		_exit(0);
 	}
 	(void)setpgid(pid, pid); /* whoever is first */
+	secret_done(&job->key);
 	job->pid = pid;
 	return 0;
 }
@@ -152,6 +168,8 @@ void attach_job_fail(struct attach_job *job, const struct cmk_err *err)
 void attach_job_done(struct attach_job *job)
 {
 	free(job->device);
+	disks_enrolment_free(job->enrolment);
+	secret_done(&job->key);
 	*job = (struct attach_job){ 0 };
 }
 
@@ -160,7 +178,7 @@ static size_t running_of_group(const struct attach_job *jobs, size_t count, cons
 	size_t running = 0;
 
 	for (size_t i = 0; i < count; i++)
-		running += jobs[i].pid != 0 && strcmp(jobs[i].group, group) == 0;
+		running += jobs[i].pid != 0 && strcmp(jobs[i].last.host, group) == 0;
 	return running;
 }
 
@@ -172,9 +190,10 @@ struct attach_job *attach_jobs_next(struct attach_job *jobs, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		size_t running;
 
-		if (jobs[i].device == NULL || jobs[i].pid != 0 || attach_job_is_over(&jobs[i]))
+		if (jobs[i].device == NULL || jobs[i].pid != 0 || jobs[i].asked ||
+		    attach_job_is_over(&jobs[i]))
 			continue;
-		running = running_of_group(jobs, count, jobs[i].group);
+		running = running_of_group(jobs, count, jobs[i].last.host);
 		if (running < least) {
 			next = &jobs[i];
 			least = running;

@@ -8,12 +8,16 @@
 #include <sys/types.h>
 
 #include "attach.h"
+#include "disks.h"
 
 struct attach_job {
 	const struct crypttab_entry *entry;
 	size_t index;
-	char *device;		  /* once it is there */
-	char group[256];	  /* then: the host of its first vault; empty: not known */
+	char *device; /* once it is there */
+	struct disk_enrolment
+		*enrolment;	  /* then: what its header says; NULL: needs a closer look */
+	bool asked;		  /* in a batch, which has not answered yet */
+	struct secret key;	  /* what one has answered */
 	pid_t pid;		  /* 0: no process */
 	struct attach_event last; /* what was said last; err also while the device is missing */
 	int64_t activating_ms;	  /* since when; 0: not */

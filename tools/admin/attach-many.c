@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attach-batch.h"
 #include "attach-job.h"
 #include "base/io.h"
 #include "disks.h"
@@ -39,6 +40,7 @@ struct many {
 	int64_t device_deadline_ms;
 	int64_t look_ms;
 	struct disks_monitor *monitor; /* NULL: udevd does not run */
+	struct attach_batches batches;
 };
 
 static void say(struct many *many, struct attach_job *job)
@@ -88,13 +90,32 @@ static void look(struct many *many, int64_t now_ms)
 		many->look_ms = many->device_deadline_ms;
 }
 
+/* libcryptsetup makes its libraries ready at the first header that it loads: before the forks, and so once for all. */
+static void warm_up(const struct many *many)
+{
+	for (size_t i = 0; many->count > 1 && i < many->count; i++) {
+		_cleanup_luks_ struct luks *luks = NULL;
+
+		if (many->jobs[i].device == NULL)
+			continue;
+		(void)luks_open(many->jobs[i].device, false, &luks, NULL);
+		return;
+	}
+}
+
 /* Jobs without a process: they wait for their device, then for their turn. */
 static void advance(struct many *many, int64_t now_ms)
 {
 	struct attach_job *job;
 
+	bool first = many->look_ms == 0;
+
 	if (now_ms >= many->look_ms)
 		look(many, now_ms);
+	if (first)
+		warm_up(many);
+	if (first)
+		attach_batches_start(&many->batches, many->jobs, many->count, many->settings);
 	while (now_ms < many->deadline_ms &&
 	       attach_jobs_running(many->jobs, many->count) < RUNNING_MAX &&
 	       (job = attach_jobs_next(many->jobs, many->count)) != NULL)
@@ -120,7 +141,7 @@ static void late(const struct many *many, struct attach_job *job)
 	struct cmk_err err = { 0 };
 
 	/* It has not even been asked for: many volumes of a vault that does not answer. */
-	if (job->pid == 0 && job->last.host[0] != '\0')
+	if (job->pid == 0 && !job->asked && job->last.host[0] != '\0')
 		(void)cmk_err(
 			&err, CMK_TIMEOUT,
 			"%s did not answer for other volumes, and within %u s this one's turn did "
@@ -206,14 +227,17 @@ static void enforce(struct many *many, int64_t now_ms)
 
 static void wait_some(struct many *many)
 {
-	struct pollfd pollfds[] = {
+	struct pollfd pollfds[3 + ATTACH_BATCHES_MAX] = {
 		{ .fd = many->from_children, .events = POLLIN },
 		{ .fd = typed_fd(many->settings->typed), .events = POLLIN },
 		{ .fd = disks_monitor_fd(many->monitor), .events = POLLIN },
 	};
 	struct timespec timeout = { .tv_nsec = LOOK_MS * 1000L * 1000 };
 
-	(void)ppoll(pollfds, 3, &timeout, &many->signals.mask);
+	for (size_t i = 0; i < ATTACH_BATCHES_MAX; i++)
+		pollfds[3 + i] = (struct pollfd){ .fd = attach_batches_fd(&many->batches, i),
+						  .events = POLLIN };
+	(void)ppoll(pollfds, 3 + ATTACH_BATCHES_MAX, &timeout, &many->signals.mask);
 	typed_receive(many->settings->typed);
 	if (disks_monitor_receive(many->monitor))
 		many->look_ms = 0;
@@ -242,6 +266,15 @@ static void leave(struct many *many)
 	}
 }
 
+/* A batch's word on one of its volumes: that it failed; what has a key is started in its turn. */
+static void answered(struct attach_job *job, void *data)
+{
+	struct many *many = data;
+
+	if (attach_job_is_over(job))
+		say(many, job);
+}
+
 static void run(struct many *many)
 {
 	while (goes_on(many)) {
@@ -251,6 +284,7 @@ static void run(struct many *many)
 			break;
 		wait_some(many);
 		receive(many);
+		attach_batches_receive(&many->batches, answered, many);
 		reap(many);
 		enforce(many, io_now_ms());
 	}
@@ -263,6 +297,7 @@ static void many_done(struct many *many)
 	for (size_t i = 0; many->jobs != NULL && i < many->count; i++)
 		attach_job_done(&many->jobs[i]);
 	free(many->jobs);
+	attach_batches_end(&many->batches);
 	disks_monitor_close(many->monitor);
 	io_closep(&many->from_children);
 	io_closep(&many->to_parent);

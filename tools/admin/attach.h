@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "crypttab.h"
 #include "format/token.h"
 #include "typed.h"
@@ -51,11 +52,19 @@ struct attach_settings {
 	struct typed *typed;
 };
 
+/* What a vault has unwrapped already, for a token and a header as they were read then. */
+struct attach_key {
+	int token;
+	const char *header; /* see format/header.h */
+	struct secret *key;
+};
+
 struct attach_volume {
-	size_t index;	    /* goes into its events */
-	const char *device; /* any DEVICE argument */
-	const char *name;   /* of the mapping */
-	unsigned options;   /* CRYPTTAB_... */
+	size_t index;		      /* goes into its events */
+	const char *device;	      /* any DEVICE argument */
+	const char *name;	      /* of the mapping */
+	unsigned options;	      /* CRYPTTAB_... */
+	const struct attach_key *key; /* tried once, before the vault is asked; or NULL */
 };
 
 typedef void (*attach_say_fn)(void *data, struct attach_event *event);

@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@
 #define HEADER_SUBSYSTEM_AT 208
 #define JSON_AT		    4096
 #define HEADER_SIZE_MAX	    (4 * 1024 * 1024) /* LUKS2_HDR_OFFSET_MAX */
+#define KEY_SIZE_MAX	    512
+#define SECTOR_SIZE_MAX	    4096
 
 static const uint8_t header_magic[6] = { 'L', 'U', 'K', 'S', 0xba, 0xbe };
 
@@ -78,35 +81,100 @@ static ssize_t read_json(int fd, char *out, size_t size)
 }
 
 /* Whether a token is ours and opens something; what it says of itself is checked as at an unlock. */
-static bool is_ours(const char *text, const struct json_node *node, struct token *token)
+static bool is_ours(const struct json *json, const char *text, const struct json_node *node,
+		    struct token *token)
 {
-	return token_parse(text + node->start, node->end - node->start, false, token, NULL) == 0 &&
+	char type[sizeof(TOKEN_TYPE)];
+
+	return json_copy_string(json, json_member(json, node, "type"), type, sizeof(type)) &&
+	       strcmp(type, TOKEN_TYPE) == 0 &&
+	       token_parse(text + node->start, node->end - node->start, false, token, NULL) == 0 &&
 	       token->keyslots_count > 0;
 }
 
-static int find_token(const char *text, size_t len, struct token *ret)
+/* The only element of an object, or NULL. */
+static const struct json_node *only_one(const struct json *json, const struct json_node *object)
 {
+	const struct json_node *first;
+
+	if (json_node_type(object) != JSON_OBJECT)
+		return NULL;
+	first = json_next(json, object, NULL);
+	return first != NULL && json_next(json, object, first) == NULL ? first : NULL;
+}
+
+/* As libcryptsetup has it of a usual header: one segment, no integrity. Others need its help. */
+static void describe(const struct json *json, struct disk_enrolment *enrolment)
+{
+	const struct json_node *root = json_root(json);
+	const struct json_node *segment = only_one(json, json_member(json, root, "segments"));
+	char type[16], cipher[64], slot[12];
+	int64_t key = 0, sector = 0, offset = 0;
+	const struct json_node *keyslot;
+	struct header header = { .cipher = cipher };
+
+	(void)snprintf(slot, sizeof(slot), "%d", enrolment->token.keyslots[0]);
+	keyslot = json_member(json, json_member(json, root, "keyslots"), slot);
+	if (!json_copy_string(json, json_member(json, segment, "type"), type, sizeof(type)) ||
+	    strcmp(type, "crypt") != 0 || json_member(json, segment, "integrity") != NULL ||
+	    !json_copy_string(json, json_member(json, segment, "encryption"), cipher,
+			      sizeof(cipher)) ||
+	    !json_get_int(json, json_member(json, segment, "sector_size"), &sector) ||
+	    !json_get_int(json, json_member(json, segment, "offset"), &offset) ||
+	    !json_get_int(json, json_member(json, keyslot, "key_size"), &key) || key <= 0 ||
+	    key > KEY_SIZE_MAX || sector <= 0 || sector > SECTOR_SIZE_MAX || offset < 0)
+		return;
+	header.key_bits = (unsigned)key * 8;
+	header.sector_size = (unsigned)sector;
+	header.offset = (uint64_t)offset;
+	if (header_describe(&header, enrolment->header) < 0)
+		enrolment->header[0] = '\0';
+}
+
+/* Of a token, as cryptsetup writes it; -1 for anything else. */
+static int number_of(const char *name, size_t len)
+{
+	bool digits = len == 1 || (len == 2 && name[0] != '0');
+
+	for (size_t i = 0; i < len; i++)
+		digits = digits && name[i] >= '0' && name[i] <= '9';
+	if (!digits)
+		return -1;
+	return len == 1 ? name[0] - '0' : (name[0] - '0') * 10 + name[1] - '0';
+}
+
+static int find_tokens(const char *text, size_t len, struct disk_enrolment *ret)
+{
+	_cleanup_free_ struct token *other = malloc(sizeof(*other));
 	_cleanup_json_ struct json *json = NULL;
-	const struct json_node *tokens, *node = NULL;
+	const struct json_node *tokens, *node = NULL, *first = NULL;
 	int r;
 
+	if (other == NULL)
+		return -ENOMEM;
 	r = json_parse(text, len, "the LUKS2 header", CMK_TOKEN, &json, NULL);
 	if (r < 0)
 		return r;
 	tokens = json_member(json, json_root(json), "tokens");
-	if (json_node_type(tokens) != JSON_OBJECT)
-		return 0;
-	while ((node = json_next(json, tokens, node)) != NULL) {
-		char type[sizeof(TOKEN_TYPE)];
-
-		if (json_copy_string(json, json_member(json, node, "type"), type, sizeof(type)) &&
-		    strcmp(type, TOKEN_TYPE) == 0 && is_ours(text, node, ret))
-			return 1;
+	while (json_node_type(tokens) == JSON_OBJECT &&
+	       (node = json_next(json, tokens, node)) != NULL) {
+		if (!is_ours(json, text, node, first == NULL ? &ret->token : other))
+			continue;
+		ret->count++;
+		first = first == NULL ? node : first;
 	}
-	return 0;
+	if (first == NULL)
+		return 0;
+	ret->number = number_of(text + first->name_start, first->name_end - first->name_start);
+	ret->json = strndup(text + first->start, first->end - first->start);
+	if (ret->json == NULL)
+		return -ENOMEM;
+	if (ret->number >= 0)
+		describe(json, ret);
+	return 1;
 }
 
-int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_token)
+int disks_read(const char *path, struct disk_header *ret, struct disk_enrolment *ret_enrolment)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_cleanup_free_ char *text = NULL;
@@ -114,6 +182,7 @@ int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_
 	ssize_t len;
 	int r;
 
+	memset(ret_enrolment, 0, sizeof(*ret_enrolment));
 	if (fd < 0)
 		return -errno;
 	r = read_header(fd, ret, &size);
@@ -127,5 +196,23 @@ int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_
 	if (text == NULL)
 		return -ENOMEM;
 	len = read_json(fd, text, size - JSON_AT);
-	return len < 0 ? (int)len : find_token(text, (size_t)len, ret_token);
+	return len < 0 ? (int)len : find_tokens(text, (size_t)len, ret_enrolment);
+}
+
+int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_token)
+{
+	struct disk_enrolment *enrolment = malloc(sizeof(*enrolment));
+	int r = enrolment != NULL ? disks_read(path, ret, enrolment) : -ENOMEM;
+
+	if (r == 1)
+		*ret_token = enrolment->token;
+	disks_enrolment_free(enrolment);
+	return r;
+}
+
+void disks_enrolment_free(struct disk_enrolment *enrolment)
+{
+	if (enrolment != NULL)
+		free(enrolment->json);
+	free(enrolment);
 }

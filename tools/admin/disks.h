@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "format/header.h"
 #include "format/token.h"
 
 /* Sizes of struct luks2_hdr_disk in cryptsetup's lib/luks2/luks2.h, with a NUL. Untrusted text. */
@@ -28,6 +29,19 @@ int disks_probe(const char *path, struct disk_header *ret);
  * copy of the header, and its checksum for right: who is to open the volume looks more closely.
  */
 int disks_enrolled(const char *path, struct disk_header *ret, struct token *ret_token);
+
+/* That token, and what asking for its key takes. */
+struct disk_enrolment {
+	struct token token;
+	int number;   /* its; -1: it has an odd one */
+	size_t count; /* of tokens of ours that open the volume */
+	char *json;   /* the token as it stands there; owned */
+	char header
+		[HEADER_DESCRIPTION_MAX]; /* see format/header.h; empty if this needs a closer look */
+};
+/* disks_enrolled() with all of it. */
+int disks_read(const char *path, struct disk_header *ret, struct disk_enrolment *ret_enrolment);
+void disks_enrolment_free(struct disk_enrolment *enrolment);
 
 struct disks {
 	char **paths; /* block devices with a LUKS2 header, in the order of their names */

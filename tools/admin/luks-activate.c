@@ -46,15 +46,25 @@ static void discard_message(int level, const char *message, void *data)
 	(void)data;
 }
 
-bool luks_mapping_exists(const char *name)
+static crypt_status_info status_of(const char *name)
 {
-	bool exists;
+	crypt_status_info status;
 
 	/* Without a device there is none to log to: the library's default takes it. */
 	crypt_set_log_callback(NULL, discard_message, NULL);
-	exists = is_open(crypt_status(NULL, name));
+	status = crypt_status(NULL, name);
 	crypt_set_log_callback(NULL, NULL, NULL);
-	return exists;
+	return status;
+}
+
+bool luks_mapping_exists(const char *name)
+{
+	return is_open(status_of(name));
+}
+
+bool luks_can_map(void)
+{
+	return status_of("luks-cmk-is-there-device-mapper") != CRYPT_INVALID;
 }
 
 int luks_mapping(struct luks *luks, const char *name, struct cmk_err *err)

@@ -112,6 +112,8 @@ int luks_plugin_check(struct cmk_err *err);
  * CMK_SYSTEM where the kernel's device-mapper does not answer.
  */
 int luks_mapping(struct luks *luks, const char *name, struct cmk_err *err);
+/* Whether the kernel can make mappings at all. */
+bool luks_can_map(void);
 /* Whether any mapping of this name is there. */
 bool luks_mapping_exists(const char *name);
 /*

@@ -70,7 +70,8 @@ static int load_libraries(struct answer *answer, struct cmk_err *err)
 		.proxy = answer->config.network.proxy,
 		.debug = answer->request.debug,
 	};
-	user_agent(answer, options.user_agent, sizeof(options.user_agent));
+	user_agent(answer, answer->agent, sizeof(answer->agent));
+	memcpy(options.user_agent, answer->agent, sizeof(options.user_agent));
 	return http_new(&options, &answer->http, err);
 }
 
@@ -126,6 +127,22 @@ int answer_prepare(struct answer *answer, struct cmk_err *err)
 	if (is_lookup(&answer->request))
 		return lookup_prepare(answer, err);
 	return unlock_prepare(&answer->unlock, &answer->config, RUN_DIR, &answer->token,
+			      answer->template, err);
+}
+
+int answer_prepare_more(struct answer *answer, const struct answer *first, struct cmk_err *err)
+{
+	int r;
+
+	answer->http = first->http;
+	answer->deadline_ms = first->deadline_ms;
+	user_agent(answer, answer->agent, sizeof(answer->agent));
+	r = parse_token(answer, err);
+	if (r == 0)
+		r = check_request(answer, err);
+	if (r < 0)
+		return r;
+	return unlock_prepare(&answer->unlock, &first->config, RUN_DIR, &answer->token,
 			      answer->template, err);
 }
 

@@ -21,6 +21,7 @@ struct answer {
 	struct secret ca_pem;
 	struct secret payload; /* probe of a template: something to wrap */
 	struct http *http;
+	char agent[256]; /* User-Agent of its requests */
 	struct unlock *unlock;
 	struct identity identity; /* WIRE_CLAIMS */
 	int64_t deadline_ms;	  /* io_now_ms() */
@@ -34,6 +35,8 @@ int answer_configure(struct answer *answer, int64_t started_ms, struct cmk_err *
  * against it, loads the libraries, has the identity's source prepare itself, opens the token cache.
  */
 int answer_prepare(struct answer *answer, struct cmk_err *err);
+/* The same for one more request of a batch, after the first, whose configuration and connections it shares. */
+int answer_prepare_more(struct answer *answer, const struct answer *first, struct cmk_err *err);
 /* The folder that the identity's source reads from in the sandbox, open; 0: none. */
 int answer_folder(const struct answer *answer);
 /* In the sandbox: speaks to the network and fills reply's key or detail. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "batch.h"
 #include "base/io.h"
 #include "base/spawn.h"
 #include "paths.h"
@@ -23,15 +24,15 @@
 /* The kernel ends us this many seconds after the deadline, should anything block for longer. */
 #define WATCHDOG_MARGIN_S 1
 
-static int read_request(struct wire_request *ret, struct cmk_err *err)
+static int read_requests(struct batch *batch, struct cmk_err *err)
 {
-	_cleanup_secret_ struct secret message = { 0 };
-	if (secret_init(&message, WIRE_MESSAGE_MAX) < 0)
+	_cleanup_secret_ struct secret messages = { 0 };
+	if (secret_init(&messages, WIRE_BATCH_BYTES_MAX) < 0)
 		return -ENOMEM;
-	int r = io_read_all(SPAWN_FD, &message, io_now_ms() + READ_REQUEST_MS);
+	int r = io_read_all(SPAWN_FD, &messages, io_now_ms() + READ_REQUEST_MS);
 	if (r < 0)
 		return cmk_err_errno(err, CMK_HELPER, -r, "the helper cannot read its request");
-	return wire_decode_request(&message, ret, err);
+	return batch_decode(&messages, batch, err);
 }
 
 static void arm_watchdog(int64_t deadline_ms)
@@ -47,23 +48,28 @@ static bool asker_is_gone(void)
 	return poll(&asker, 1, 0) > 0 && (asker.revents & POLLHUP);
 }
 
-static int answer_request(struct answer *answer, struct wire_reply *reply, struct cmk_err *err)
+static int answer_request(struct batch *batch, struct wire_reply *reply, struct cmk_err *err)
 {
 	int64_t started_ms = io_now_ms();
-	int r = read_request(&answer->request, err);
-	if (r == 0)
-		r = answer_configure(answer, started_ms, err);
+	int r = read_requests(batch, err);
+	if (r < 0)
+		return r;
+	struct answer *answer = &batch->answers[0];
+	r = answer_configure(answer, started_ms, err);
 	if (r < 0)
 		return r;
 	arm_watchdog(answer->deadline_ms);
 	r = answer_prepare(answer, err);
+	if (r == 0)
+		batch_prepare(batch);
 	if (r == 0)
 		r = sandbox_enter(answer_folder(answer), err);
 	if (r < 0)
 		return r;
 	if (asker_is_gone())
 		return cmk_err(err, CMK_HELPER, "the program that asked is gone");
-	return answer_serve(answer, reply, err);
+	return batch->count > 1 ? batch_serve(batch, SPAWN_FD, err)
+				: answer_serve(answer, reply, err);
 }
 
 static bool started_right(void)
@@ -87,10 +93,13 @@ int main(int argc, char **argv)
 	(void)signal(SIGXFSZ, SIG_IGN);
 	sandbox_memory();
 
-	static struct answer answer;
+	static struct batch batch;
 	struct wire_reply reply = { 0 };
 	struct cmk_err err = { 0 };
-	int r = answer_request(&answer, &reply, &err);
+	int r = answer_request(&batch, &reply, &err);
+	/* Each has its own by then. */
+	if (r == 0 && batch.count > 1)
+		_exit(0);
 	if (r < 0 && err.code == CMK_OK)
 		cmk_err_errno(&err, CMK_SYSTEM, -r, "the helper failed");
 	reply.err = err;
