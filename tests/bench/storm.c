@@ -44,15 +44,15 @@ struct storm {
 };
 
 /* Instead of the kernel's: the same storm each time. A linear congruential generator, its halves folded. */
+static uint64_t random_state;
 ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags);
 ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags)
 {
-	static uint64_t state = SEED;
 	uint64_t folded;
 
 	(void)flags;
-	state = state * 6364136223846793005U + 1442695040888963407U;
-	folded = state ^ (state >> 32);
+	random_state = random_state * 6364136223846793005U + 1442695040888963407U;
+	folded = random_state ^ (random_state >> 32);
 	if (size != sizeof(folded))
 		abort();
 	memcpy(buffer, &folded, size);
@@ -222,6 +222,7 @@ static struct storm *storm_new(size_t machines, uint32_t timeout, bool retry_aft
 
 	if (storm == NULL)
 		abort();
+	random_state = SEED;
 	storm->machines = machines;
 	storm->timeout = timeout;
 	storm->retry_after = retry_after;
