@@ -138,6 +138,7 @@ def crypttab(boot):
 
 STACKS = """
 for i in 1 2 3 4 5 6; do luks-cmk attach --remember /dev/vd$(echo $i | tr 123456 bcdefg) part$i; done
+wipefs -qa /dev/mapper/part*
 pvcreate -q /dev/mapper/part1 /dev/mapper/part2
 vgcreate -q stack /dev/mapper/part1 /dev/mapper/part2
 lvcreate -q -y -n data -l 100%FREE stack
