@@ -2,7 +2,9 @@
 /* Where a mapping is mounted: proc(5), mountinfo. */
 #include "mounts.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -77,11 +79,21 @@ bool mounts_find(const char *file, const char *name, const char *node, char *ret
 	return found;
 }
 
+/* systemd gives a service mounts of its own, ExecStop=+ too: taking those off changes nothing for others. */
+static void join_first_process(void)
+{
+	_cleanup_close_ int fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)setns(fd, CLONE_NEWNS);
+}
+
 size_t mounts_detach(const char *name, const char *node)
 {
 	char point[PATH_MAX];
 	size_t count = 0;
 
+	join_first_process();
 	while (count < DETACH_MAX && mounts_find(MOUNTS_FILE, name, node, point, sizeof(point)) &&
 	       umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 		count++;

@@ -12,5 +12,5 @@
  * file is in the format of proc(5), mountinfo.
  */
 bool mounts_find(const char *file, const char *name, const char *node, char *ret, size_t size);
-/* Takes all of them off, also what is in use: for a disk that is gone. How many. */
+/* Takes all of them off where the first process sees them, also what is in use: for a disk that is gone. How many. */
 size_t mounts_detach(const char *name, const char *node);
