@@ -28,6 +28,7 @@ class InitramfsTools:
     rooted = r"Running /scripts/local-bottom"
     goes_on = r"Running /scripts/local-premount"
     complaint = r"^E: luks-cmk: "
+    forget = []
     slack = 0
 
     @staticmethod
@@ -51,6 +52,9 @@ class Dracut:
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
     complaint = r"^dracut(\[F\])?: luks-cmk: "
+    # The image waits for the volume that it was made for: not where others are there instead.
+    forget = ["rm -f /lib/dracut/hooks/initqueue/finished/devexists-*by-uuid* "
+              "/etc/systemd/system/initrd.target.wants/dev-disk-by*"]
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
     slack = 20
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"

@@ -9,6 +9,7 @@ import time
 import traceback
 
 from . import archive, data, network, ratio, size, typing
+from .cases import ROOT_UUID
 from .image import PASSPHRASE, run
 from .machine import Machine
 from .wrong import Wrong
@@ -174,8 +175,11 @@ class Boot:
         files = self.look.table(case.table) if case.table else {}
         target = SHELL if case.does else SYSTEM if case.full_boot else QUICK
         append = f"root={case.root} {target} {case.append}"
-        if case.breaks:
-            files["lab-rdinit"] = (RDINIT.format(case.breaks), 0o755)
+        before = [case.breaks] if case.breaks else []
+        if case.table and ROOT_UUID not in (uuid for _, uuid in case.table):
+            before += self.look.forget
+        if before:
+            files["lab-rdinit"] = (RDINIT.format("\n".join(before)), 0o755)
             append += " rdinit=/lab-rdinit"
         initrd = guest.image(case.image)
         if files:
