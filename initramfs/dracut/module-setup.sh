@@ -96,7 +96,9 @@ add_systemd() {
 		inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
 	done
 	if dracut_module_included systemd-networkd; then
-		inst_simple "$boot/dracut/zz-luks-cmk.network" "$systemdnetwork/zz-luks-cmk.network"
+		for unit in zz-luks-cmk{,-made}.network; do
+			inst_simple "$boot/dracut/$unit" "$systemdnetwork/$unit"
+		done
 	fi
 	if dracut_module_included network-legacy; then
 		unit=systemd-networkd.service.d/luks-cmk-legacy.conf
