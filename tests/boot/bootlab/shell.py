@@ -12,7 +12,7 @@ class Shell:
         """Waits up to that many seconds for it."""
         self.machine = machine
         self.number = 0
-        if not machine.expect(r"^LAB-SHELL$", machine.age() + start):
+        if not machine.expect(r"LAB-SHELL$", machine.age() + start):
             raise Wrong("the system did not start")
 
     def send(self, command):
@@ -22,10 +22,10 @@ class Shell:
     def ask(self, command, seconds=60):
         """(what it said, its exit status)"""
         self.send(command)
-        found = self.machine.expect(rf"^LAB-DID {self.number} (\d+)$", self.machine.age() + seconds)
+        found = self.machine.expect(rf"LAB-DID {self.number} (\d+)$", self.machine.age() + seconds)
         if not found:
             raise Wrong(f"no answer within {seconds} s: {command}")
-        said = re.findall(rf"^LAB-SAYS {self.number} (.*)$", self.machine.text, re.M)
+        said = re.findall(rf"LAB-SAYS {self.number} (.*)$", self.machine.text, re.M)
         return "\n".join(said), int(found[1])
 
     def run(self, command, seconds=60):
