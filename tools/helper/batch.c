@@ -10,47 +10,66 @@
 /* Each has a connection to the vault: that costs a handshake, and the vault takes its time for each request. */
 #define RUNNING_MAX 8
 
-static int decode_one(const struct secret *message, struct batch *batch, struct cmk_err *err)
+static int wrong(struct cmk_err *err, const char *what)
 {
-	struct wire_request *request;
-	int r;
-
-	if (batch->count == WIRE_BATCH_MAX)
-		return cmk_err(err, CMK_HELPER, "a batch has more than %d requests",
-			       WIRE_BATCH_MAX);
-	request = &batch->answers[batch->count].request;
-	r = wire_decode_request(message, request, err);
-	if (r < 0)
-		return r;
-	batch->count++;
-	if (batch->count > 1 &&
-	    (request->op != WIRE_UNWRAP || batch->answers[0].request.op != WIRE_UNWRAP))
-		return cmk_err(err, CMK_HELPER, "a batch asks for something else than keys");
-	return 0;
+	return cmk_err(
+		err, CMK_HELPER,
+		"a message between luks-cmk and its helper %s; install luks-cmk again, all of "
+		"one release",
+		what);
 }
 
-int batch_decode(const struct secret *messages, struct batch *ret, struct cmk_err *err)
+/* How many there are: room for the usual one is a fraction of that for all. */
+static int count(const struct secret *messages, size_t *ret, struct cmk_err *err)
 {
-	size_t offset = 0;
+	size_t offset = 0, found = 0;
 	int r;
 
-	ret->answers = calloc(WIRE_BATCH_MAX, sizeof(*ret->answers));
-	ret->errors = calloc(WIRE_BATCH_MAX, sizeof(*ret->errors));
-	if (!ret->answers || !ret->errors)
-		return -ENOMEM;
-	for (;;) {
+	for (;; found++) {
 		_cleanup_secret_ struct secret message = { 0 };
 
 		r = wire_next(messages, &offset, &message, err);
 		if (r <= 0)
 			break;
-		r = decode_one(&message, ret, err);
+	}
+	if (r == -EAGAIN || (r == 0 && found == 0))
+		return wrong(err, "is cut short");
+	if (found > WIRE_BATCH_MAX)
+		return wrong(err, "is one of too many");
+	*ret = found;
+	return r;
+}
+
+static int decode(const struct secret *messages, struct batch *batch, struct cmk_err *err)
+{
+	size_t offset = 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		_cleanup_secret_ struct secret message = { 0 };
+		struct wire_request *request = &batch->answers[i].request;
+		int r = wire_next(messages, &offset, &message, err);
+
+		if (r > 0)
+			r = wire_decode_request(&message, request, err);
 		if (r < 0)
 			return r;
+		if (batch->count > 1 && request->op != WIRE_UNWRAP)
+			return wrong(err, "asks for something else than the others");
 	}
-	if (r == -EAGAIN || (r == 0 && ret->count == 0))
-		return cmk_err(err, CMK_HELPER, "a request is cut short");
-	return r;
+	return 0;
+}
+
+int batch_decode(const struct secret *messages, struct batch *ret, struct cmk_err *err)
+{
+	int r = count(messages, &ret->count, err);
+
+	if (r < 0)
+		return r;
+	ret->answers = calloc(ret->count, sizeof(*ret->answers));
+	ret->errors = calloc(ret->count, sizeof(*ret->errors));
+	if (!ret->answers || !ret->errors)
+		return -ENOMEM;
+	return decode(messages, ret, err);
 }
 
 void batch_prepare(struct batch *batch)
