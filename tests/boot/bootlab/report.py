@@ -15,7 +15,7 @@ from .machine import Machine
 from .wrong import Wrong
 
 # The emulator's way there, and from the root to lab-init, on a machine that has other things to do.
-BEFORE, AFTER = 200, 90
+BEFORE, AFTER = 200, 240
 # With the prompt beside: from the mapping to where the boot goes on, after the scripts that ask.
 GOES_ON = 5
 RATIO_BOOTS = 5
