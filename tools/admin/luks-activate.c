@@ -3,9 +3,14 @@
 #include <errno.h>
 #include <libcryptsetup.h>
 #include <string.h>
+#include <time.h>
 
 #include "crypttab.h"
 #include "luks.h"
+
+/* For those who use a mapping whose disk is gone: their next read or write fails. */
+#define GONE_WAIT_MS 5000
+#define GONE_LOOK_MS 250
 
 static void device_freep(struct crypt_device **cd)
 {
@@ -113,10 +118,29 @@ int luks_activate(struct luks *luks, int token, const struct secret *payload, co
 	return luks_err(luks, r, CMK_DEVICE, err, "%s cannot be mapped", luks->name);
 }
 
+/*
+ * Without a header, as of a disk that is gone, the mapping cannot be closed later by itself: libcryptsetup 2.7
+ * (lib/setup.c, crypt_deactivate_by_name()) would look into the header for hardware encryption, and crash.
+ */
+static int deactivate(struct crypt_device *cd, const char *name, bool deferred)
+{
+	const struct timespec pause = { .tv_nsec = GONE_LOOK_MS * 1000L * 1000 };
+	int r = crypt_deactivate_by_name(cd, name, 0);
+
+	if (r != -EBUSY || !deferred)
+		return r;
+	if (crypt_get_type(cd) != NULL)
+		return crypt_deactivate_by_name(cd, name, CRYPT_DEACTIVATE_DEFERRED);
+	for (int i = 0; i < GONE_WAIT_MS / GONE_LOOK_MS && r == -EBUSY; i++) {
+		(void)nanosleep(&pause, NULL);
+		r = crypt_deactivate_by_name(cd, name, 0);
+	}
+	return r;
+}
+
 int luks_deactivate(const char *name, bool deferred, struct cmk_err *err)
 {
 	__attribute__((cleanup(device_freep))) struct crypt_device *cd = NULL;
-	uint32_t flags = deferred ? CRYPT_DEACTIVATE_DEFERRED : 0;
 	int r;
 
 	/* Its complaint that the disk is gone is no news. */
@@ -124,15 +148,14 @@ int luks_deactivate(const char *name, bool deferred, struct cmk_err *err)
 	r = crypt_init_by_name(&cd, name);
 	if (r >= 0) {
 		crypt_set_log_callback(cd, discard_message, NULL);
-		r = crypt_deactivate_by_name(cd, name, flags);
+		r = deactivate(cd, name, deferred);
 	}
 	crypt_set_log_callback(NULL, NULL, NULL);
 	if (r == -EBUSY)
-		return cmk_err(
-			err, CMK_STATE,
-			"%s is in use; end what uses it (see: lsblk, fuser -m), or say --deferred "
-			"to close it when it is free",
-			name);
+		return cmk_err(err, CMK_STATE,
+			       "%s is in use; end what uses it (see: lsblk, fuser -m), %s", name,
+			       deferred ? "then close it again"
+					: "or say --deferred to close it when it is free");
 	if (r < 0)
 		return cmk_err_errno(err, CMK_DEVICE, -r, "%s cannot be closed", name);
 	return luks_mapping_exists(name) ? 1 : 0;
