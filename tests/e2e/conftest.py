@@ -12,14 +12,17 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): never beside others of the group")
 
 
-# Loop devices have no namespaces: these make some, or look at all that there are.
-LOOPS = ("test_admin_offline.py", "test_hotplug.py", "test_initrd.py")
+# Never beside each other: loop devices have no namespaces, and these make some, or look at all that there are; one
+# counts what the others of its file have seen.
+TOGETHER = {"test_admin_offline.py": "loops", "test_hotplug.py": "loops", "test_initrd.py": "loops",
+            "test_misconfigured.py": "counted"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.name in LOOPS:
-            item.add_marker(pytest.mark.xdist_group("loops"))
+        if item.path.name in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(TOGETHER[item.path.name]))
 
 
 @pytest.fixture(scope="session", name="the_machine")
