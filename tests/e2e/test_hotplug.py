@@ -10,6 +10,7 @@ import subprocess
 
 import luks2
 import pytest
+from machine import SANITIZED
 
 PROBE = "/usr/libexec/luks-cmk-udev"
 GENERATOR = "/usr/lib/systemd/system-generators/luks-cmk-generator"
@@ -159,12 +160,12 @@ def test_a_hostile_header(machine, enrolled):
     assert set(probe(machine, enrolled, "--first")) == {"LUKS_CMK", "LUKS_CMK_CUSTOMER"}
 
 
+@pytest.mark.skipif(SANITIZED, reason="LeakSanitizer does not work under strace, and brings libraries")
 def test_the_probe_is_light(machine, enrolled):
     """Loading libcryptsetup and libcrypto would take longer than all that it does; and it opens no socket."""
     done = machine.run("ldd", PROBE)
     names = set(re.findall(r"^\s*(?:/\S*/)?([a-z-]+)[.\w]*\.so", done.out, re.M))
-    assert {"libc", "libinih"} <= names <= {"libc", "libinih", "ld-linux-x86-64", "linux-vdso", "ld-linux-aarch64",
-                                            "libasan", "libubsan", "libm", "libgcc_s"}, done
+    assert {"libc", "libinih"} <= names <= {"libc", "libinih", "ld-linux-x86-64", "linux-vdso", "ld-linux-aarch64"}, done
     remember(machine, enrolled, "data UUID none luks")
     trace = machine.path("trace")
     done = machine.run(PROBE, "--first", enrolled, wrap=("strace", "-f", "-o", trace, "-e", "trace=socket,execve"))

@@ -294,10 +294,11 @@ static void run(struct many *many)
 
 static void many_done(struct many *many)
 {
+	/* Before the jobs, of which it knows. */
+	attach_batches_end(&many->batches);
 	for (size_t i = 0; many->jobs != NULL && i < many->count; i++)
 		attach_job_done(&many->jobs[i]);
 	free(many->jobs);
-	attach_batches_end(&many->batches);
 	disks_monitor_close(many->monitor);
 	io_closep(&many->from_children);
 	io_closep(&many->to_parent);
