@@ -16,13 +16,15 @@ UP, APPEARS, GONE, OFF = 300, 60, 60, 120
 QUIET = 8
 DATA = "c0ffee00-0000-4000-8000-000000000002"
 MOUNT = "/srv/data"
-FSTAB = "/dev/mapper/data /srv/data ext4 defaults,nofail,{} 0 2"
+# A dash, as many names have: systemd's units spell it otherwise.
+NAME, UNIT = "data-1", r"data\x2d1"
+FSTAB = f"/dev/mapper/{NAME} {MOUNT} ext4 defaults,nofail,{{}} 0 2"
 # When the mapping appears; when the system starts, by our unit; and by systemd's.
-WANTED = "x-systemd.wanted-by=dev-mapper-data.device"
-ATTACH = "x-systemd.requires=luks-cmk-attach@data.service"
-CRYPTSETUP = "_netdev,x-systemd.requires=systemd-cryptsetup@data.service"
+WANTED = f"x-systemd.wanted-by=dev-mapper-{UNIT}.device"
+ATTACH = f"x-systemd.requires=luks-cmk-attach@{UNIT}.service"
+CRYPTSETUP = f"_netdev,x-systemd.requires=systemd-cryptsetup@{UNIT}.service"
 FAILED = "systemctl list-units --failed --plain --no-legend"
-CRYPTTAB = f"data UUID={DATA} none luks,_netdev,nofail"
+CRYPTTAB = f"{NAME} UUID={DATA} none luks,_netdev,nofail"
 
 
 @contextlib.contextmanager
@@ -67,8 +69,8 @@ def _must_ask(boot, mark, expected):
 def _pull(machine, shell, failed):
     """Takes the disk away; nothing must be left of it. failed: units that had failed before."""
     machine.pull(1)
-    shell.wait(f"! test -e /dev/vdb && ! dmsetup info data && ! mountpoint -q {MOUNT}", GONE, "something is left")
-    shell.wait("! systemctl is-active luks-cmk-attach@data && ! ls /dev/luks-cmk/*", GONE, "a unit or a link is left")
+    shell.wait(f"! test -e /dev/vdb && ! dmsetup info {NAME} && ! mountpoint -q {MOUNT}", GONE, "something is left")
+    shell.wait(f"! systemctl is-active 'luks-cmk-attach@{UNIT}' && ! ls /dev/luks-cmk/*", GONE, "a unit or a link is left")
     if shell.run(FAILED) != failed:
         raise Wrong(f"units have failed: {shell.run(FAILED)}")
 
@@ -81,12 +83,12 @@ def hotplug(boot):
         shell.wait("udevadm info /dev/vdb | grep -x 'E: LUKS_CMK=1'", APPEARS, "udev does not know the volume")
         shell.run("udevadm settle")
         time.sleep(QUIET)
-        if boot.lab.log(mark) or shell.ask("test -e /dev/mapper/data")[1] == 0:
+        if boot.lab.log(mark) or shell.ask(f"test -e /dev/mapper/{NAME}")[1] == 0:
             raise Wrong("a volume that nobody knows was asked for, or opened")
         _mount_later(shell, WANTED)
-        shell.run("luks-cmk attach --remember /dev/vdb data")
+        shell.run(f"luks-cmk attach --remember /dev/vdb {NAME}")
         shell.wait(f"mountpoint -q {MOUNT} || mount {MOUNT}", APPEARS, "it cannot be mounted")
-        shell.run(f"echo kept >{MOUNT}/file; umount {MOUNT}; luks-cmk detach data")
+        shell.run(f"echo kept >{MOUNT}/file; umount {MOUNT}; luks-cmk detach {NAME}")
         _pull(machine, shell, failed)
         mark = boot.lab.mark()
         machine.plug(1, "data")
@@ -101,7 +103,7 @@ def fstab(boot):
     """Remembered, and mounted by fstab."""
     with _started(boot) as (machine, shell):
         _mount_later(shell, ATTACH)
-        shell.run("luks-cmk attach --remember /dev/vdb data")
+        shell.run(f"luks-cmk attach --remember /dev/vdb {NAME}")
         _stop(machine, shell)
     mark = boot.lab.mark()
     with _started(boot) as (machine, shell):
