@@ -205,17 +205,24 @@ def test_all_table(machine, enrolled):
 
 @pytest.mark.skipif(SANITIZED, reason="LeakSanitizer does not work under strace")
 def test_all_in_one_helper(machine, enrolled):
-    """Volumes of one vault share its connections, and yet the customer's log names each of them."""
-    images = [enrolled, *(machine.copy(enrolled) for _ in range(11))]
+    """
+    Volumes of one vault share its connections, and yet the customer's log names each of them; and fewer processes than
+    volumes open them.
+    """
+    images = [enrolled, *(machine.copy(enrolled) for _ in range(19))]
     table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
     mark = machine.lab.mark()
     trace = machine.path("trace")
     done = machine.run("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table,
-                       wrap=("strace", "-f", "-o", trace, "-e", "trace=execve"))
-    assert done.status == 0 and done.out.count("would open") == 12, done
-    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 12}
+                       wrap=("strace", "-f", "-o", trace, "-e", "trace=execve,fork,vfork,clone,clone3"))
+    assert done.status == 0 and done.out.count("would open") == 20, done
+    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 20}
     with open(trace, encoding="utf-8") as file:
-        assert file.read().count('execve("/usr/libexec/luks-cmk-helper"') == 1
+        calls = file.read()
+    assert calls.count('execve("/usr/libexec/luks-cmk-helper"') == 1
+    # Not what is about to run a program, and no threads: copies of the parent.
+    forks = [line for line in calls.splitlines() if re.search(r"fork\(|clone3?\(", line) and "CLONE_VM" not in line]
+    assert 1 <= len(forks) <= 16, forks
     agents = {entry["user_agent"] for entry in machine.lab.log(mark) if "unwrapkey" in entry["path"]}
     uuids = {machine.cryptsetup("luksUUID", image).out.strip() for image in images}
     assert {re.search(r"volume ([0-9a-f-]+)", agent)[1] for agent in agents} == uuids
@@ -466,6 +473,32 @@ def test_boot_a_child_dies(machine, enrolled):
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1 and b"ended early" in err and b"[system]" in err
     assert machine.why(enrolled) == ["system"] and not os.path.exists(f"/proc/{helper}")
+
+
+def test_boot_one_of_several_dies(machine, enrolled):
+    """A process that dies costs the volume that it is at, and none if it waits for its next."""
+    other = machine.enrolled_image("fabrikam")
+    late = machine.path("late")
+    table = crypttab(machine, f"hung {enrolled} none", f"one {other} none", f"two {machine.copy(other)} none",
+                     f"late {late} none")
+    with machine.lab.fault("blackhole", service="vault", host="contoso.vault.azure.net"):
+        process = start_boot(machine, table, "--wait", "60", "--timeout", "60")
+        said = (line.decode() for line in process.stdout)
+        opened = (line.split()[1] for line in said if "would open" in line)
+        assert {next(opened), next(opened)} == {"one", "two"}
+        assert wait_for(lambda: len(helpers(process)) == 1)
+        _, *workers = sorted(below(process, "luks-cmk"))
+        busy, = [pid for pid in workers if "luks-cmk-helper" in tree(pid).values()]
+        assert len(workers) == 3
+        for pid in set(workers) - {busy}:
+            os.kill(pid, signal.SIGKILL)
+        os.rename(machine.copy(other), late)
+        assert next(opened) == "late"
+        os.kill(busy, signal.SIGKILL)
+        assert not list(opened)
+        err = process.stderr.read().decode()
+    assert process.wait(timeout=30) == 1
+    assert err.count("\n") == 1 and err.startswith("luks-cmk: hung: ") and "ended early" in err, err
 
 
 @pytest.mark.slow

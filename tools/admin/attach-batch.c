@@ -31,8 +31,8 @@ struct question {
 
 static bool may_join(const struct attach_job *job, const struct attach_settings *settings)
 {
-	return job->device != NULL && job->pid == 0 && !job->asked && !attach_job_is_over(job) &&
-	       job->enrolment != NULL && job->enrolment->count == 1 &&
+	return job->device != NULL && job->worker == NULL && !job->asked &&
+	       !attach_job_is_over(job) && job->enrolment != NULL && job->enrolment->count == 1 &&
 	       job->enrolment->header[0] != '\0' &&
 	       (settings->dry_run || !luks_mapping_exists(job->entry->name));
 }
