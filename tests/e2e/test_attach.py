@@ -258,6 +258,71 @@ def test_all_without_the_helper(machine, enrolled):
     assert process.returncode == 0 and out.decode().count("would open") == 3 and not err, (out, err)
 
 
+# What udevd tells those who listen, as of libudev's device-monitor.c: of a block device, for which they filter by a hash.
+UDEV_SAYS = r"""
+import socket, struct, time
+PROPERTIES = b"ACTION=add\0DEVPATH=/devices/virtual/block/x\0SUBSYSTEM=block\0SEQNUM=1\0"
+HASH = HASH_OF_BLOCK
+head = b"libudev\0" + struct.pack(">I", 0xfeedcafe) + struct.pack("=III", 40, 40, len(PROPERTIES))
+head += struct.pack(">IIII", HASH, 0, 0, 0)
+sender = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)
+sender.bind((0, 0))
+for _ in range(TIMES):
+    sender.sendto(head + PROPERTIES, (0, 2))
+    time.sleep(0.005)
+"""
+
+
+def murmur(data, mask=0xffffffff):
+    """MurmurHash2 of something, from the seed 0."""
+    value, whole = len(data), len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        part = int.from_bytes(data[at:at + 4], "little") * 0x5bd1e995 & mask
+        value = value * 0x5bd1e995 & mask ^ (part ^ part >> 24) * 0x5bd1e995 & mask
+    if data[whole:]:
+        value = (value ^ int.from_bytes(data[whole:], "little")) * 0x5bd1e995 & mask
+    value = (value ^ value >> 13) * 0x5bd1e995 & mask
+    return value ^ value >> 15
+
+
+@pytest.fixture(name="udev")
+def fixture_udev(machine):
+    """It seems to run: what it says, so often."""
+    control = machine.inside("/run/udev/control")
+    os.makedirs(os.path.dirname(control), exist_ok=True)
+    with open(control, "w", encoding="utf-8"):
+        pass
+    yield lambda times: UDEV_SAYS.replace("HASH_OF_BLOCK", str(murmur(b"block"))).replace("TIMES", str(times))
+    os.unlink(control)
+
+
+def test_all_once_though_devices_change(machine, enrolled, udev):
+    """Each new mapping is an event of udev's: what has its key already, and waits for its turn, is not asked for again."""
+    images = [enrolled, *(machine.copy(enrolled) for _ in range(39))]
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    mark = machine.lab.mark()
+    beside = '/usr/bin/python3 -c "$0" & sender=$!; "$@"; status=$?; kill "$sender" && exit "$status"'
+    done = machine.run("sh", "-c", beside, udev(10000), "luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table)
+    assert done.status == 0 and done.out.count("would open") == 40, done
+    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 40}
+
+
+def test_all_more_disks_meanwhile(machine, enrolled, udev):
+    """Those that appear while the helper asks for the others get one of their own, and neither is forgotten."""
+    late = [machine.path(f"late{i}") for i in range(2)]
+    table = crypttab(machine, f"one {enrolled} none", f"two {machine.copy(enrolled)} none",
+                     *(f"late{i} {path} none" for i, path in enumerate(late)))
+    with machine.lab.fault("delay", service="vault", seconds=3 * SLOWNESS):
+        process = machine.start("luks-cmk", "attach", "--all", "--dry-run", "--wait", "60", "--crypttab", table)
+        assert wait_for(lambda: helpers(process))
+        for path in late:
+            os.rename(machine.copy(enrolled), path)
+        assert machine.run("/usr/bin/python3", "-c", udev(1)).status == 0
+        assert wait_for(lambda: len(helpers(process)) == 2)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and out.decode().count("would open") == 4 and not err, (out, err)
+
+
 def test_all_signal_ends_the_helper(machine, enrolled):
     images = [enrolled, machine.copy(enrolled)]
     table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
