@@ -16,9 +16,10 @@ struct unlock {
 	struct lane_run run;
 	struct assertion assertions[TOKEN_WRAPPED_MAX];
 	size_t assertions_count;
-	struct lane lanes[TOKEN_WRAPPED_MAX];
-	size_t lanes_count;
 	const struct lane *last; /* that decided the outcome */
+	size_t lanes_count;
+	struct lane lanes
+		[]; /* room for each of the token's wrappings: a batch has 64 of these structs */
 };
 
 /* One assertion serves all wrappings that need the same audience from the same place. */
@@ -64,7 +65,8 @@ static int add_lane(struct unlock *unlock, const struct config *config, const ch
 int unlock_prepare(struct unlock **ret, const struct config *config, const char *rundir,
 		   const struct token *token, bool template, struct cmk_err *err)
 {
-	struct unlock *unlock = calloc(1, sizeof(*unlock));
+	struct unlock *unlock =
+		calloc(1, sizeof(*unlock) + token->wrapped_count * sizeof(unlock->lanes[0]));
 	if (!unlock)
 		return -ENOMEM;
 	struct cmk_err first = { 0 };

@@ -15,6 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What a file may grow by while it is read. */
+#define GROWTH_MAX 4096
+
 void io_closep(int *fd)
 {
 	int saved = errno;
@@ -120,6 +123,9 @@ int io_read_fd(int fd, size_t max, struct secret *ret)
 		return -EINVAL;
 	if (st.st_size > 0 && (uintmax_t)st.st_size > max)
 		return -EFBIG;
+	/* All of the room is wiped in the end: no more than what it needs. A file in /proc says that it is empty. */
+	if (st.st_size > 0 && max - (size_t)st.st_size > GROWTH_MAX)
+		max = (size_t)st.st_size + GROWTH_MAX;
 	r = secret_init(&content, max);
 	if (r < 0)
 		return r;

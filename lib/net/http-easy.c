@@ -38,6 +38,7 @@ static const struct long_option fixed_options[] = {
 	{ CURLOPT_TCP_NODELAY, 1 },
 	{ CURLOPT_PIPEWAIT, 0 },
 	{ CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S },
+	{ CURLOPT_UPLOAD_BUFFERSIZE, 16384 }, /* its least: all of it is wiped after each request */
 };
 
 /*

@@ -205,17 +205,24 @@ def test_all_table(machine, enrolled):
 
 @pytest.mark.skipif(SANITIZED, reason="LeakSanitizer does not work under strace")
 def test_all_in_one_helper(machine, enrolled):
-    """Volumes of one vault share its connections, and yet the customer's log names each of them."""
-    images = [enrolled, *(machine.copy(enrolled) for _ in range(11))]
+    """
+    Volumes of one vault share its connections, and yet the customer's log names each of them; and fewer processes than
+    volumes open them.
+    """
+    images = [enrolled, *(machine.copy(enrolled) for _ in range(19))]
     table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
     mark = machine.lab.mark()
     trace = machine.path("trace")
     done = machine.run("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table,
-                       wrap=("strace", "-f", "-o", trace, "-e", "trace=execve"))
-    assert done.status == 0 and done.out.count("would open") == 12, done
-    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 12}
+                       wrap=("strace", "-f", "-o", trace, "-e", "trace=execve,fork,vfork,clone,clone3"))
+    assert done.status == 0 and done.out.count("would open") == 20, done
+    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 20}
     with open(trace, encoding="utf-8") as file:
-        assert file.read().count('execve("/usr/libexec/luks-cmk-helper"') == 1
+        calls = file.read()
+    assert calls.count('execve("/usr/libexec/luks-cmk-helper"') == 1
+    # Not what is about to run a program, and no threads: copies of the parent.
+    forks = [line for line in calls.splitlines() if re.search(r"fork\(|clone3?\(", line) and "CLONE_VM" not in line]
+    assert 1 <= len(forks) <= 16, forks
     agents = {entry["user_agent"] for entry in machine.lab.log(mark) if "unwrapkey" in entry["path"]}
     uuids = {machine.cryptsetup("luksUUID", image).out.strip() for image in images}
     assert {re.search(r"volume ([0-9a-f-]+)", agent)[1] for agent in agents} == uuids
@@ -249,6 +256,71 @@ def test_all_without_the_helper(machine, enrolled):
         os.kill(pid, signal.SIGKILL)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and out.decode().count("would open") == 3 and not err, (out, err)
+
+
+# What udevd tells those who listen, as of libudev's device-monitor.c: of a block device, for which they filter by a hash.
+UDEV_SAYS = r"""
+import socket, struct, time
+PROPERTIES = b"ACTION=add\0DEVPATH=/devices/virtual/block/x\0SUBSYSTEM=block\0SEQNUM=1\0"
+HASH = HASH_OF_BLOCK
+head = b"libudev\0" + struct.pack(">I", 0xfeedcafe) + struct.pack("=III", 40, 40, len(PROPERTIES))
+head += struct.pack(">IIII", HASH, 0, 0, 0)
+sender = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)
+sender.bind((0, 0))
+for _ in range(TIMES):
+    sender.sendto(head + PROPERTIES, (0, 2))
+    time.sleep(0.005)
+"""
+
+
+def murmur(data, mask=0xffffffff):
+    """MurmurHash2 of something, from the seed 0."""
+    value, whole = len(data), len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        part = int.from_bytes(data[at:at + 4], "little") * 0x5bd1e995 & mask
+        value = value * 0x5bd1e995 & mask ^ (part ^ part >> 24) * 0x5bd1e995 & mask
+    if data[whole:]:
+        value = (value ^ int.from_bytes(data[whole:], "little")) * 0x5bd1e995 & mask
+    value = (value ^ value >> 13) * 0x5bd1e995 & mask
+    return value ^ value >> 15
+
+
+@pytest.fixture(name="udev")
+def fixture_udev(machine):
+    """It seems to run: what it says, so often."""
+    control = machine.inside("/run/udev/control")
+    os.makedirs(os.path.dirname(control), exist_ok=True)
+    with open(control, "w", encoding="utf-8"):
+        pass
+    yield lambda times: UDEV_SAYS.replace("HASH_OF_BLOCK", str(murmur(b"block"))).replace("TIMES", str(times))
+    os.unlink(control)
+
+
+def test_all_once_though_devices_change(machine, enrolled, udev):
+    """Each new mapping is an event of udev's: what has its key already, and waits for its turn, is not asked for again."""
+    images = [enrolled, *(machine.copy(enrolled) for _ in range(39))]
+    table = crypttab(machine, *(f"disk{i} {image} none" for i, image in enumerate(images)))
+    mark = machine.lab.mark()
+    beside = '/usr/bin/python3 -c "$0" & sender=$!; "$@"; status=$?; kill "$sender" && exit "$status"'
+    done = machine.run("sh", "-c", beside, udev(10000), "luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table)
+    assert done.status == 0 and done.out.count("would open") == 40, done
+    assert posts(machine, mark) == {"metadata": 1, "entra": 1, "vault": 40}
+
+
+def test_all_more_disks_meanwhile(machine, enrolled, udev):
+    """Those that appear while the helper asks for the others get one of their own, and neither is forgotten."""
+    late = [machine.path(f"late{i}") for i in range(2)]
+    table = crypttab(machine, f"one {enrolled} none", f"two {machine.copy(enrolled)} none",
+                     *(f"late{i} {path} none" for i, path in enumerate(late)))
+    with machine.lab.fault("delay", service="vault", seconds=3 * SLOWNESS):
+        process = machine.start("luks-cmk", "attach", "--all", "--dry-run", "--wait", "60", "--crypttab", table)
+        assert wait_for(lambda: helpers(process))
+        for path in late:
+            os.rename(machine.copy(enrolled), path)
+        assert machine.run("/usr/bin/python3", "-c", udev(1)).status == 0
+        assert wait_for(lambda: len(helpers(process)) == 2)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and out.decode().count("would open") == 4 and not err, (out, err)
 
 
 def test_all_signal_ends_the_helper(machine, enrolled):
@@ -466,6 +538,32 @@ def test_boot_a_child_dies(machine, enrolled):
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1 and b"ended early" in err and b"[system]" in err
     assert machine.why(enrolled) == ["system"] and not os.path.exists(f"/proc/{helper}")
+
+
+def test_boot_one_of_several_dies(machine, enrolled):
+    """A process that dies costs the volume that it is at, and none if it waits for its next."""
+    other = machine.enrolled_image("fabrikam")
+    late = machine.path("late")
+    table = crypttab(machine, f"hung {enrolled} none", f"one {other} none", f"two {machine.copy(other)} none",
+                     f"late {late} none")
+    with machine.lab.fault("blackhole", service="vault", host="contoso.vault.azure.net"):
+        process = start_boot(machine, table, "--wait", "60", "--timeout", "60")
+        said = (line.decode() for line in process.stdout)
+        opened = (line.split()[1] for line in said if "would open" in line)
+        assert {next(opened), next(opened)} == {"one", "two"}
+        assert wait_for(lambda: len(helpers(process)) == 1)
+        _, *workers = sorted(below(process, "luks-cmk"))
+        busy, = [pid for pid in workers if "luks-cmk-helper" in tree(pid).values()]
+        assert len(workers) == 3
+        for pid in set(workers) - {busy}:
+            os.kill(pid, signal.SIGKILL)
+        os.rename(machine.copy(other), late)
+        assert next(opened) == "late"
+        os.kill(busy, signal.SIGKILL)
+        assert not list(opened)
+        err = process.stderr.read().decode()
+    assert process.wait(timeout=30) == 1
+    assert err.count("\n") == 1 and err.startswith("luks-cmk: hung: ") and "ended early" in err, err
 
 
 @pytest.mark.slow

@@ -56,8 +56,8 @@ DOORS = {
 
 LIBC = set("""
     arpa/inet.h assert.h ctype.h dirent.h dlfcn.h endian.h err.h errno.h fcntl.h fnmatch.h getopt.h
-    grp.h ifaddrs.h inttypes.h langinfo.h libgen.h limits.h linux/fs.h linux/magic.h locale.h net/if.h
-    netdb.h netinet/in.h netinet/tcp.h poll.h pthread.h pwd.h sched.h signal.h spawn.h stdalign.h
+    grp.h ifaddrs.h inttypes.h langinfo.h libgen.h limits.h linux/fs.h linux/magic.h locale.h malloc.h
+    net/if.h netdb.h netinet/in.h netinet/tcp.h poll.h pthread.h pwd.h sched.h signal.h spawn.h stdalign.h
     stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/epoll.h sys/file.h
     sys/ioctl.h sys/mman.h sys/prctl.h sys/random.h sys/resource.h sys/sendfile.h sys/socket.h
     sys/stat.h sys/statfs.h sys/syscall.h sys/sysmacros.h sys/time.h sys/types.h sys/uio.h sys/un.h

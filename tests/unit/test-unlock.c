@@ -24,7 +24,8 @@ static const struct config config;
 /* Its time is over, so that nothing is tried again. */
 static struct unlock *make(const char *const reasons[])
 {
-	struct unlock *unlock = calloc(1, sizeof(*unlock));
+	struct unlock *unlock =
+		calloc(1, sizeof(*unlock) + TOKEN_WRAPPED_MAX * sizeof(unlock->lanes[0]));
 
 	assert_non_null(unlock);
 	unlock->run.config = &config;

@@ -31,8 +31,8 @@ struct question {
 
 static bool may_join(const struct attach_job *job, const struct attach_settings *settings)
 {
-	return job->device != NULL && job->pid == 0 && !job->asked && !attach_job_is_over(job) &&
-	       job->enrolment != NULL && job->enrolment->count == 1 &&
+	return job->device != NULL && job->worker == NULL && !job->asked && job->key.len == 0 &&
+	       !attach_job_is_over(job) && job->enrolment != NULL && job->enrolment->count == 1 &&
 	       job->enrolment->header[0] != '\0' &&
 	       (settings->dry_run || !luks_mapping_exists(job->entry->name));
 }
@@ -104,18 +104,27 @@ static bool start_one(struct attach_batch *batch, struct attach_job *jobs, size_
 	return started;
 }
 
+/* Others may be under way since earlier: for volumes that were there before. */
+static struct attach_batch *find_place(struct attach_batches *batches)
+{
+	for (size_t i = 0; i < ATTACH_BATCHES_MAX; i++) {
+		if (batches->items[i].pid == 0)
+			return &batches->items[i];
+	}
+	return NULL;
+}
+
 void attach_batches_start(struct attach_batches *batches, struct attach_job *jobs, size_t count,
 			  const struct attach_settings *settings)
 {
-	size_t used = 0;
+	struct attach_batch *batch;
 
 	if (settings->claim || settings->untried || settings->typed != NULL ||
 	    settings->timeout == CONFIG_TIMEOUT_FOREVER || (!settings->dry_run && !luks_can_map()))
 		return;
-	for (size_t i = 0; i < count && used < ATTACH_BATCHES_MAX; i++) {
-		if (may_join(&jobs[i], settings) &&
-		    start_one(&batches->items[used], &jobs[i], count - i, settings))
-			used++;
+	for (size_t i = 0; i < count && (batch = find_place(batches)) != NULL; i++) {
+		if (may_join(&jobs[i], settings))
+			(void)start_one(batch, &jobs[i], count - i, settings);
 	}
 }
 

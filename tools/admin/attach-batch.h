@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Volumes of one vault that are to be opened together: one helper asks for all their keys, and a process for each is
- * needed only when its key is there. Loading a helper's libraries takes longer than what it does for one volume.
+ * Volumes of one vault that are to be opened together: one helper asks for all their keys, and no worker waits for a
+ * vault. Loading a helper's libraries takes longer than what it does for one volume.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Opening many volumes side by side: waits for devices, starts a child for each, and ends it in time. */
+/* Opening many volumes side by side: waits for devices, gives each to a worker, and ends it in time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,14 +11,19 @@
 
 #include "attach-batch.h"
 #include "attach-job.h"
+#include "attach-worker.h"
 #include "base/io.h"
 #include "disks.h"
 #include "format/config.h"
 #include "luks.h"
 #include "signals.h"
 
-/* Each has a helper with its libraries: some 20 MB in an initramfs. */
-#define RUNNING_MAX 16
+/*
+ * Of volumes whose key is there, side by side: beside what the processors can do, each waits for udevd for some
+ * milliseconds; more than that costs more than it brings.
+ */
+#define KEYED_MIN	8
+#define KEYED_PROCESSOR 2
 /* How often to look for devices, and for mappings that others made: unless udevd tells when there are any. */
 #define LOOK_MS	       500
 #define LOOK_SELDOM_MS 5000
@@ -36,6 +41,9 @@ struct many {
 	int from_children;
 	int to_parent;
 	struct signals signals;
+	struct attach_workers workers;
+	size_t keyed_max;
+	bool warm;
 	int64_t deadline_ms;
 	int64_t device_deadline_ms;
 	int64_t look_ms;
@@ -55,20 +63,22 @@ static bool is_stopped(const struct many *many)
 	return signals_caught() != 0 || typed_entered(many->settings->typed);
 }
 
-static void start(struct many *many, struct attach_job *job, int64_t now_ms)
+/* False if it has to wait for its turn. */
+static bool start(struct many *many, struct attach_job *job, int64_t now_ms)
 {
-	struct attach_settings settings = *many->settings;
+	uint32_t timeout = many->settings->timeout;
 	struct cmk_err err = { 0 };
 	int r;
 
 	if (many->deadline_ms != INT64_MAX)
-		settings.timeout = (uint32_t)((many->deadline_ms - now_ms + 999) / 1000);
-	r = attach_job_start(job, &settings, many->to_parent, &many->signals.mask);
-	if (r == 0)
-		return;
+		timeout = (uint32_t)((many->deadline_ms - now_ms + 999) / 1000);
+	r = attach_workers_give(&many->workers, job, timeout);
+	if (r >= 0)
+		return r == 0;
 	(void)cmk_err_errno(&err, CMK_SYSTEM, -r, "no process can be started");
 	attach_job_fail(job, &err);
 	say(many, job);
+	return true;
 }
 
 static void look(struct many *many, int64_t now_ms)
@@ -76,7 +86,7 @@ static void look(struct many *many, int64_t now_ms)
 	for (size_t i = 0; i < many->count; i++) {
 		struct attach_job *job = &many->jobs[i];
 
-		if (job->device != NULL || job->pid != 0 || attach_job_is_over(job))
+		if (job->device != NULL || job->worker != NULL || attach_job_is_over(job))
 			continue;
 		attach_job_look(job);
 		if (job->device == NULL && job->last.phase == ATTACH_IDLE &&
@@ -91,35 +101,46 @@ static void look(struct many *many, int64_t now_ms)
 }
 
 /* libcryptsetup makes its libraries ready at the first header that it loads: before the forks, and so once for all. */
-static void warm_up(const struct many *many)
+static void warm_up(struct many *many)
 {
-	for (size_t i = 0; many->count > 1 && i < many->count; i++) {
+	for (size_t i = 0; !many->warm && many->count > 1 && i < many->count; i++) {
 		_cleanup_luks_ struct luks *luks = NULL;
 
 		if (many->jobs[i].device == NULL)
 			continue;
-		(void)luks_open(many->jobs[i].device, false, &luks, NULL);
-		return;
+		if (luks_open(many->jobs[i].device, false, &luks, NULL) == 0)
+			(void)luks_next_token(luks, LUKS_NONE);
+		many->warm = true;
 	}
+}
+
+/* They get ready while a vault is asked. */
+static void prepare_workers(struct many *many)
+{
+	size_t asked = 0;
+
+	for (size_t i = 0; i < many->count; i++)
+		asked += many->jobs[i].asked;
+	attach_workers_prepare(&many->workers, asked < many->keyed_max ? asked : many->keyed_max);
 }
 
 /* Jobs without a process: they wait for their device, then for their turn. */
 static void advance(struct many *many, int64_t now_ms)
 {
 	struct attach_job *job;
-
-	bool first = many->look_ms == 0;
+	bool news = many->look_ms == 0;
 
 	if (now_ms >= many->look_ms)
 		look(many, now_ms);
-	if (first)
-		warm_up(many);
-	if (first)
+	if (news) {
 		attach_batches_start(&many->batches, many->jobs, many->count, many->settings);
+		warm_up(many);
+		prepare_workers(many);
+	}
 	while (now_ms < many->deadline_ms &&
-	       attach_jobs_running(many->jobs, many->count) < RUNNING_MAX &&
-	       (job = attach_jobs_next(many->jobs, many->count)) != NULL)
-		start(many, job, now_ms);
+	       (job = attach_jobs_next(many->jobs, many->count, many->keyed_max)) != NULL &&
+	       start(many, job, now_ms))
+		;
 }
 
 /* Events are written in one piece: there is a whole one, or none. */
@@ -132,6 +153,8 @@ static void receive(struct many *many)
 
 		job->last = event;
 		job->activating_ms = event.phase == ATTACH_ACTIVATING ? io_now_ms() : 0;
+		if (job->last.phase >= ATTACH_OTHERS && job->worker != NULL)
+			attach_worker_release(job->worker);
 		say(many, job);
 	}
 }
@@ -141,7 +164,7 @@ static void late(const struct many *many, struct attach_job *job)
 	struct cmk_err err = { 0 };
 
 	/* It has not even been asked for: many volumes of a vault that does not answer. */
-	if (job->pid == 0 && !job->asked && job->last.host[0] != '\0')
+	if (job->worker == NULL && !job->asked && job->last.host[0] != '\0')
 		(void)cmk_err(
 			&err, CMK_TIMEOUT,
 			"%s did not answer for other volumes, and within %u s this one's turn did "
@@ -155,8 +178,8 @@ static void late(const struct many *many, struct attach_job *job)
 	attach_job_fail(job, &err);
 }
 
-/* A child that has ended without a last word: why. */
-static void judge(struct many *many, struct attach_job *job, int status)
+/* A worker has ended without a last word on its job: why. */
+static void judge(struct many *many, struct attach_job *job, bool was_ended, int status)
 {
 	struct cmk_err err = { 0 };
 
@@ -168,7 +191,7 @@ static void judge(struct many *many, struct attach_job *job, int status)
 		job->last.phase = ATTACH_WAS_OPEN;
 	} else if (typed_entered(many->settings->typed)) {
 		job->last.phase = ATTACH_LEFT;
-	} else if (job->ending_ms != 0) {
+	} else if (was_ended) {
 		late(many, job);
 	} else {
 		(void)cmk_err(&err, CMK_SYSTEM, "the process that should open it ended early (%s)",
@@ -180,48 +203,62 @@ static void judge(struct many *many, struct attach_job *job, int status)
 
 static void reap(struct many *many)
 {
-	for (size_t i = 0; i < many->count; i++) {
-		struct attach_job *job = &many->jobs[i];
+	for (size_t i = 0; i < ATTACH_WORKERS_MAX; i++) {
+		struct attach_worker *worker = &many->workers.items[i];
+		struct attach_job *job;
 		int status = 0;
 
-		if (job->pid == 0 || !attach_job_reap(job, &status))
+		if (worker->pid == 0 || !attach_worker_reap(worker, &status))
 			continue;
 		receive(many); /* what it said after we listened last */
-		if (!attach_job_is_over(job))
-			judge(many, job, status);
+		job = worker->job;
+		if (job == NULL)
+			continue;
+		attach_worker_release(worker);
+		judge(many, job, worker->ending_ms != 0, status);
 	}
 }
 
-/* Somebody typed a passphrase meanwhile. A child says that it has the key before it makes the mapping. */
+/* Somebody typed a passphrase meanwhile. A worker says that it has the key before it makes the mapping. */
 static bool opened_by_other(struct many *many, struct attach_job *job)
 {
-	if (many->settings->dry_run || !luks_mapping_exists(job->entry->name))
+	if (many->settings->dry_run || job->activating_ms != 0 ||
+	    !luks_mapping_exists(job->entry->name))
 		return false;
 	receive(many);
 	return job->activating_ms == 0 && job->last.phase < ATTACH_OTHERS;
 }
 
+/* Whether its process is to end, or to be killed. */
+static bool must_end(struct many *many, struct attach_job *job, bool is_late, int64_t now_ms)
+{
+	job->opened_by_other = job->opened_by_other || opened_by_other(many, job);
+	if (job->activating_ms != 0)
+		is_late = now_ms > job->activating_ms + ACTIVATE_MS;
+	return is_late || job->opened_by_other || (is_stopped(many) && job->activating_ms == 0);
+}
+
 /* Ends who is late, and who has nothing left to do. */
 static void enforce(struct many *many, int64_t now_ms)
 {
-	for (size_t i = 0; i < many->count; i++) {
-		struct attach_job *job = &many->jobs[i];
-		bool is_late = many->deadline_ms != INT64_MAX &&
-			       now_ms > many->deadline_ms + MARGIN_MS;
+	bool is_late = many->deadline_ms != INT64_MAX && now_ms > many->deadline_ms + MARGIN_MS;
 
-		if (job->pid == 0) {
-			if (is_late && !attach_job_is_over(job)) {
-				late(many, job);
-				say(many, job);
-			}
+	for (size_t i = 0; i < ATTACH_WORKERS_MAX; i++) {
+		struct attach_worker *worker = &many->workers.items[i];
+
+		if (worker->pid == 0)
 			continue;
-		}
-		job->opened_by_other = job->opened_by_other || opened_by_other(many, job);
-		if (job->activating_ms != 0)
-			is_late = now_ms > job->activating_ms + ACTIVATE_MS;
-		if (is_late || job->opened_by_other || job->ending_ms != 0 ||
-		    (is_stopped(many) && job->activating_ms == 0))
-			attach_job_end(job, now_ms);
+		if (worker->ending_ms != 0 ||
+		    (worker->job != NULL && must_end(many, worker->job, is_late, now_ms)))
+			attach_worker_end(worker, now_ms);
+	}
+	for (size_t i = 0; is_late && i < many->count; i++) {
+		struct attach_job *job = &many->jobs[i];
+
+		if (job->worker != NULL || attach_job_is_over(job))
+			continue;
+		late(many, job);
+		say(many, job);
 	}
 }
 
@@ -294,14 +331,43 @@ static void run(struct many *many)
 
 static void many_done(struct many *many)
 {
-	/* Before the jobs, of which it knows. */
+	/* Before the jobs, of which they know. */
 	attach_batches_end(&many->batches);
+	attach_workers_done(&many->workers);
 	for (size_t i = 0; many->jobs != NULL && i < many->count; i++)
 		attach_job_done(&many->jobs[i]);
 	free(many->jobs);
 	disks_monitor_close(many->monitor);
 	io_closep(&many->from_children);
 	io_closep(&many->to_parent);
+}
+
+/* In a worker: what passes through the parent for the others. */
+static void forget(void *data)
+{
+	struct many *many = data;
+
+	for (size_t i = 0; i < many->count; i++) {
+		if (many->jobs[i].key.data != NULL)
+			secret_done(&many->jobs[i].key);
+	}
+	for (size_t i = 0; i < ATTACH_BATCHES_MAX; i++)
+		secret_done(&many->batches.items[i].replies);
+}
+
+static void prepare_for_workers(struct many *many)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	many->keyed_max = processors > 0 ? (size_t)processors * KEYED_PROCESSOR : 0;
+	if (many->keyed_max < KEYED_MIN)
+		many->keyed_max = KEYED_MIN;
+	many->workers.jobs = many->jobs;
+	many->workers.settings = many->settings;
+	many->workers.events = many->to_parent;
+	many->workers.mask = many->signals.mask;
+	many->workers.forget = forget;
+	many->workers.data = many;
 }
 
 static int prepare(struct many *many, const struct crypttab_entry *entries, struct cmk_err *err)
@@ -352,6 +418,7 @@ int attach_many(const struct crypttab_entry *entries, size_t count,
 	if (r < 0)
 		return r;
 	signals_catch(&many.signals);
+	prepare_for_workers(&many);
 	run(&many);
 	signals_release(&many.signals);
 	return signals_caught();

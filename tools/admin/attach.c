@@ -240,6 +240,7 @@ void attach_one(const struct attach_volume *volume, const struct attach_settings
 	struct attempt attempt = {
 		.volume = volume, .settings = settings, .say = say_fn, .data = data
 	};
+	enum attach_phase phase;
 	int r;
 
 	attempt.event.volume = volume->index;
@@ -252,5 +253,8 @@ void attach_one(const struct attach_volume *volume, const struct attach_settings
 		return;
 	}
 	attempt.luks = luks;
-	say(&attempt, open_volume(&attempt));
+	phase = open_volume(&attempt);
+	/* Whoever hears the last word may end this process. */
+	luks_free(TAKE_PTR(luks));
+	say(&attempt, phase);
 }

@@ -78,7 +78,7 @@ void attach_one(const struct attach_volume *volume, const struct attach_settings
 		attach_say_fn say, void *data);
 
 /*
- * Opens the entries of a crypttab side by side, a process for each, and waits for their devices. say gets
+ * Opens the entries of a crypttab side by side, each by some process, and waits for their devices. say gets
  * the phases of all. It is over when settings' timeout is, but a mapping that is just being made gets a
  * little more. 0; the number of the signal that ended it, after all processes are gone; CMK_SYSTEM, -ENOMEM.
  */
