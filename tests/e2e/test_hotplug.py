@@ -308,6 +308,14 @@ def test_detach(machine, enrolled):
     machine.tool("detach", "/nonexistent/image", status=0)
 
 
+@pytest.mark.parametrize("device", ["LABEL=", "UUID="])
+def test_an_empty_name_is_no_volume(machine, enrolled, attach_loop, device):
+    """Not the one that has no label."""
+    attach_loop(enrolled)
+    done = machine.run("luks-cmk", "status", device)
+    assert done.status == 1 and f"no LUKS2 volume of this machine has {device}" in done.err, done
+
+
 def test_wrong_names(machine, volume):
     machine.configure(provider=True)
     machine.add_customer("contoso")
