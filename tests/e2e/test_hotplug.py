@@ -215,7 +215,11 @@ def test_enroll_remembers(machine, volume, attach_loop):
     done = machine.tool("enroll", device, "--customer", "contoso")
     assert f"opens as luks-{uuid} when its disk appears" in done.out
     assert remembered(machine) == {f"{uuid}.conf": f"luks-{uuid} UUID={uuid} none luks,_netdev,nofail\n"}
-    assert "opens as" not in machine.tool("enroll", device, "--customer", "contoso", "--name", "other").out
+    assert f"rm /etc/luks-cmk/volumes.d/{uuid}.conf\n" in done.out
+    done = machine.tool("enroll", device, "--customer", "contoso")
+    assert "opens as" not in done.out and not done.err, done
+    done = machine.tool("enroll", device, "--customer", "contoso", "--name", "other")
+    assert "opens as" not in done.out and f"remembered as luks-{uuid} already" in done.err, done
     assert "does not open by itself" in machine.tool("remove", device).out
     assert remembered(machine) == {}
 
@@ -239,14 +243,30 @@ def test_enroll_does_not_need_to_remember(machine, volume, attach_loop):
 
 
 def test_in_crypttab_is_not_remembered(machine, volume, attach_loop):
+    """Nor is another volume by a name that crypttab has."""
     machine.configure(provider=True)
+    other = f"/dev/{attach_loop(machine.copy(volume))}"
     with open(machine.inside("/etc/crypttab"), "w", encoding="ascii") as file:
         file.write(f"data UUID={uuid_of(machine, volume)} none luks\n")
     try:
         machine.enroll(f"/dev/{attach_loop(volume)}", "contoso")
         assert remembered(machine) == {}
+        done = machine.enroll(other, "contoso", "--name", "data")
+        assert "data is another volume's name in /etc/crypttab" in done.err and remembered(machine) == {}, done
     finally:
         os.unlink(machine.inside("/etc/crypttab"))
+
+
+def test_a_wrong_file_does_not_keep_others_back(machine, enrolled, attach_loop):
+    device = f"/dev/{attach_loop(enrolled)}"
+    remember(machine, enrolled, "data UUID none luks")
+    os.mkdir(os.path.join(machine.conf, "volumes.d/wrong.conf"))
+    said = "Note: /etc/luks-cmk/volumes.d/wrong.conf cannot be read: Is a directory; it is left out.\n"
+    done = machine.tool("attach", "--all", "--dry-run")
+    assert "data would open\n" in done.out and done.err == said, done
+    done = machine.tool("list", device)
+    assert "volumes.d" in done.out and done.err == said, done
+    assert probe(machine, enrolled, "--first")["LUKS_CMK_NAME"] == "data"
 
 
 def test_list_says_who_knows_it(machine, enrolled, attach_loop):

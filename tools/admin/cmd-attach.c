@@ -122,6 +122,7 @@ static void read_config(struct attach *attach)
 static int load_crypttab(struct attach *attach, struct cmk_err *err)
 {
 	const char *path = attach->crypttab_file != NULL ? attach->crypttab_file : CRYPTTAB_FILE;
+	struct cmk_err wrong = { 0 };
 	struct stat st;
 	int r;
 
@@ -133,7 +134,9 @@ static int load_crypttab(struct attach *attach, struct cmk_err *err)
 			    attach->crypttab.wrong_line, path);
 	/* An initramfs's table has all that the boot needs. */
 	if (r == 0 && !attach->boot)
-		r = remembered_load(CONF_DIR, &attach->remembered, err);
+		r = remembered_load(CONF_DIR, &attach->remembered, &wrong);
+	if (wrong.code != CMK_OK)
+		attach_note("%s; it is left out", wrong.text);
 	return r;
 }
 
