@@ -139,7 +139,7 @@ def test_not_enrolled(machine):
 def test_wrong_usage(machine, enrolled):
     table = crypttab(machine)
     for words in ((), ("--all", enrolled), ("--boot", enrolled), ("--all", "--boot"), (enrolled, "a", "b"),
-                  (enrolled, "a/b"), (enrolled, ""), (enrolled, "x" * 128), ("--all", "--untried"),
+                  (enrolled, "a/b"), (enrolled, ""), (enrolled, ".."), (enrolled, "x" * 128), ("--all", "--untried"),
                   ("--all", "--background"), ("--all", "--cmdline", table), ("--all", "--console", "/dev/null"),
                   ("--all", "--first", "/bin/true"), ("--boot", "--first", "true"),
                   ("--boot", "--background", "--first", "/bin/true"),
@@ -148,6 +148,17 @@ def test_wrong_usage(machine, enrolled):
         machine.tool("attach", *words, status=2)
     done = machine.tool("attach", "--all", "--crypttab", "/nonexistent", status=1)
     assert done.error.code == "config"
+
+
+@pytest.mark.parametrize("odd", ["../../etc/x", "\x1b[2J", " "])
+def test_an_odd_uuid_names_nothing(machine, enrolled, odd):
+    """Not a path, and not before somebody was asked for the key of it."""
+    luks2.write_text(enrolled, luks2.read_text(enrolled), uuid=odd)
+    mark = machine.lab.mark()
+    done = machine.tool("attach", "--dry-run", enrolled, status=1)
+    assert done.error.code == "device" and f"luks-cmk attach {enrolled} NAME" in done.error.text
+    assert posts(machine, mark) == {}
+    assert machine.tool("attach", "--dry-run", enrolled, "data").out == "data would open\n"
 
 
 def test_detached_header(machine, enrolled):

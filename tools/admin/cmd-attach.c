@@ -170,8 +170,7 @@ static int attach_device(struct attach *attach, struct cmk_err *err)
 	char by_uuid[CRYPTTAB_NAME_MAX];
 	int r;
 
-	if (name != NULL &&
-	    (*name == '\0' || strlen(name) >= CRYPTTAB_NAME_MAX || strchr(name, '/') != NULL))
+	if (name != NULL && !crypttab_is_name(name))
 		return usage_error(attach->call, "'%s' can be no mapping's name", name);
 	r = disks_resolve(attach->call->argv[0], &path, err);
 	if (r < 0)
@@ -183,6 +182,12 @@ static int attach_device(struct attach *attach, struct cmk_err *err)
 			       "crypttab gives %s a detached header (header=): only volumes whose "
 			       "header is on the data device are supported",
 			       entry->name);
+	/* Anything can stand in a header. */
+	if (name == NULL && entry == NULL && header.version == 2 && !text_is_guid(header.uuid))
+		return cmk_err(err, CMK_DEVICE,
+			       "%s has no UUID that it could be called by; say a name: luks-cmk "
+			       "attach %s NAME",
+			       path, path);
 	(void)snprintf(by_uuid, sizeof(by_uuid), "luks-%s", header.uuid);
 	volume.device = path;
 	volume.name = name != NULL ? name : entry != NULL ? entry->name : by_uuid;
