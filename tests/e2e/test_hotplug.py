@@ -126,7 +126,8 @@ def test_crypttab(machine, enrolled, source, options, opens):
 
 
 @pytest.mark.parametrize("source", ["UUID=00000000-0000-0000-0000-000000000000", "LABEL=", "PARTLABEL=dat",
-                                    "PARTLABEL=Data", "/dev/disk/by-id/X", "/dev/disk/by-id/xx", "/dev/sdz", "PARTUUID=", "disk/by-id/x"])
+                                    "PARTLABEL=Data", "/dev/disk/by-id/X", "/dev/disk/by-id/xx", "/dev/sdz",
+                                    "PARTUUID=", "disk/by-id/x"])
 def test_crypttab_of_another(machine, enrolled, source):
     links = "--links=disk/by-partuuid/0a-1 disk/by-partlabel/data disk/by-id/x"
     found = probe(machine, enrolled, "--first", links, table=f"data {source} none luks\n")
