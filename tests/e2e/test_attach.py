@@ -5,6 +5,7 @@ luks-cmk attach, as far as it goes without device-mapper: the mapping itself is 
 A volume that crypttab names is opened in a process of its own, all of them side by side, within a bound.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -212,6 +213,26 @@ def test_all_table(machine, enrolled):
     assert heading.split() == ["NAME", "CUSTOMER", "RESULT", "VAULT", "ACTS", "NEXT"]
     assert one.split() == ["one", "contoso", "would", "open"]
     assert re.match(r"two +fabrikam +refused \[key-disabled\] +fabrikam\.vault\.azure\.net +customer +\S", two)
+
+
+def test_all_shows_how_far_it_is(machine, enrolled):
+    """On a terminal, also while a vault lets everybody wait; nothing of it stays."""
+    table = crypttab(machine, f"one {enrolled} none", f"two {machine.copy(enrolled)} none")
+    leader, follower = os.openpty()
+    shown = b""
+    with machine.lab.fault("delay", service="vault", seconds=2):
+        process = machine.start("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table, stderr=follower)
+        os.close(follower)
+        while b"0 of 2" not in shown:
+            shown += os.read(leader, 1024)
+        assert process.poll() is None
+    out, _ = process.communicate(timeout=60)
+    with contextlib.suppress(OSError):  # at the end
+        while True:
+            shown += os.read(leader, 1024)
+    os.close(leader)
+    assert process.returncode == 0 and out.count(b"would open") == 2
+    assert b"1 of 2" in shown and shown.endswith(b"\r\x1b[K"), shown
 
 
 @pytest.mark.skipif(SANITIZED, reason="LeakSanitizer does not work under strace")

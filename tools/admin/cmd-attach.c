@@ -292,8 +292,11 @@ static int attach_all_entries(struct attach *attach, struct cmk_err *err)
 	count = choose(attach);
 	report.entries = attach->crypttab.entries;
 	r = attach_table_init(&table, report.entries, count, report.dry_run);
-	if (r == 0)
-		r = attach_many(report.entries, count, &attach->settings, attach_say, &report, err);
+	if (r < 0)
+		return r;
+	attach_table_draw(&table);
+	r = attach_many(report.entries, count, &attach->settings, attach_say, &report, err);
+	attach_table_clear(&table);
 	if (r > 0)
 		end_by(r);
 	if (r == 0)
