@@ -5,6 +5,7 @@ luks-cmk attach, as far as it goes without device-mapper: the mapping itself is 
 A volume that crypttab names is opened in a process of its own, all of them side by side, within a bound.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -139,7 +140,7 @@ def test_not_enrolled(machine):
 def test_wrong_usage(machine, enrolled):
     table = crypttab(machine)
     for words in ((), ("--all", enrolled), ("--boot", enrolled), ("--all", "--boot"), (enrolled, "a", "b"),
-                  (enrolled, "a/b"), (enrolled, ""), (enrolled, "x" * 128), ("--all", "--untried"),
+                  (enrolled, "a/b"), (enrolled, ""), (enrolled, ".."), (enrolled, "x" * 128), ("--all", "--untried"),
                   ("--all", "--background"), ("--all", "--cmdline", table), ("--all", "--console", "/dev/null"),
                   ("--all", "--first", "/bin/true"), ("--boot", "--first", "true"),
                   ("--boot", "--background", "--first", "/bin/true"),
@@ -148,6 +149,17 @@ def test_wrong_usage(machine, enrolled):
         machine.tool("attach", *words, status=2)
     done = machine.tool("attach", "--all", "--crypttab", "/nonexistent", status=1)
     assert done.error.code == "config"
+
+
+@pytest.mark.parametrize("odd", ["../../etc/x", "\x1b[2J", " "])
+def test_an_odd_uuid_names_nothing(machine, enrolled, odd):
+    """Not a path, and not before somebody was asked for the key of it."""
+    luks2.write_text(enrolled, luks2.read_text(enrolled), uuid=odd)
+    mark = machine.lab.mark()
+    done = machine.tool("attach", "--dry-run", enrolled, status=1)
+    assert done.error.code == "device" and f"luks-cmk attach {enrolled} NAME" in done.error.text
+    assert posts(machine, mark) == {}
+    assert machine.tool("attach", "--dry-run", enrolled, "data").out == "data would open\n"
 
 
 def test_detached_header(machine, enrolled):
@@ -201,6 +213,26 @@ def test_all_table(machine, enrolled):
     assert heading.split() == ["NAME", "CUSTOMER", "RESULT", "VAULT", "ACTS", "NEXT"]
     assert one.split() == ["one", "contoso", "would", "open"]
     assert re.match(r"two +fabrikam +refused \[key-disabled\] +fabrikam\.vault\.azure\.net +customer +\S", two)
+
+
+def test_all_shows_how_far_it_is(machine, enrolled):
+    """On a terminal, also while a vault lets everybody wait; nothing of it stays."""
+    table = crypttab(machine, f"one {enrolled} none", f"two {machine.copy(enrolled)} none")
+    leader, follower = os.openpty()
+    shown = b""
+    with machine.lab.fault("delay", service="vault", seconds=2):
+        process = machine.start("luks-cmk", "attach", "--all", "--dry-run", "--crypttab", table, stderr=follower)
+        os.close(follower)
+        while b"0 of 2" not in shown:
+            shown += os.read(leader, 1024)
+        assert process.poll() is None
+    out, _ = process.communicate(timeout=60)
+    with contextlib.suppress(OSError):  # at the end
+        while True:
+            shown += os.read(leader, 1024)
+    os.close(leader)
+    assert process.returncode == 0 and out.count(b"would open") == 2
+    assert b"1 of 2" in shown and shown.endswith(b"\r\x1b[K"), shown
 
 
 @pytest.mark.skipif(SANITIZED, reason="LeakSanitizer does not work under strace")

@@ -126,7 +126,8 @@ def test_crypttab(machine, enrolled, source, options, opens):
 
 
 @pytest.mark.parametrize("source", ["UUID=00000000-0000-0000-0000-000000000000", "LABEL=", "PARTLABEL=dat",
-                                    "/dev/disk/by-id/xx", "/dev/sdz", "PARTUUID=", "disk/by-id/x"])
+                                    "PARTLABEL=Data", "/dev/disk/by-id/X", "/dev/disk/by-id/xx", "/dev/sdz",
+                                    "PARTUUID=", "disk/by-id/x"])
 def test_crypttab_of_another(machine, enrolled, source):
     links = "--links=disk/by-partuuid/0a-1 disk/by-partlabel/data disk/by-id/x"
     found = probe(machine, enrolled, "--first", links, table=f"data {source} none luks\n")
@@ -215,7 +216,11 @@ def test_enroll_remembers(machine, volume, attach_loop):
     done = machine.tool("enroll", device, "--customer", "contoso")
     assert f"opens as luks-{uuid} when its disk appears" in done.out
     assert remembered(machine) == {f"{uuid}.conf": f"luks-{uuid} UUID={uuid} none luks,_netdev,nofail\n"}
-    assert "opens as" not in machine.tool("enroll", device, "--customer", "contoso", "--name", "other").out
+    assert f"rm /etc/luks-cmk/volumes.d/{uuid}.conf\n" in done.out
+    done = machine.tool("enroll", device, "--customer", "contoso")
+    assert "opens as" not in done.out and not done.err, done
+    done = machine.tool("enroll", device, "--customer", "contoso", "--name", "other")
+    assert "opens as" not in done.out and f"remembered as luks-{uuid} already" in done.err, done
     assert "does not open by itself" in machine.tool("remove", device).out
     assert remembered(machine) == {}
 
@@ -239,14 +244,30 @@ def test_enroll_does_not_need_to_remember(machine, volume, attach_loop):
 
 
 def test_in_crypttab_is_not_remembered(machine, volume, attach_loop):
+    """Nor is another volume by a name that crypttab has."""
     machine.configure(provider=True)
+    other = f"/dev/{attach_loop(machine.copy(volume))}"
     with open(machine.inside("/etc/crypttab"), "w", encoding="ascii") as file:
         file.write(f"data UUID={uuid_of(machine, volume)} none luks\n")
     try:
         machine.enroll(f"/dev/{attach_loop(volume)}", "contoso")
         assert remembered(machine) == {}
+        done = machine.enroll(other, "contoso", "--name", "data")
+        assert "data is another volume's name in /etc/crypttab" in done.err and remembered(machine) == {}, done
     finally:
         os.unlink(machine.inside("/etc/crypttab"))
+
+
+def test_a_wrong_file_does_not_keep_others_back(machine, enrolled, attach_loop):
+    device = f"/dev/{attach_loop(enrolled)}"
+    remember(machine, enrolled, "data UUID none luks")
+    os.mkdir(os.path.join(machine.conf, "volumes.d/wrong.conf"))
+    said = "Note: /etc/luks-cmk/volumes.d/wrong.conf cannot be read: Is a directory; it is left out.\n"
+    done = machine.tool("attach", "--all", "--dry-run")
+    assert "data would open\n" in done.out and done.err == said, done
+    done = machine.tool("list", device)
+    assert "volumes.d" in done.out and done.err == said, done
+    assert probe(machine, enrolled, "--first")["LUKS_CMK_NAME"] == "data"
 
 
 def test_list_says_who_knows_it(machine, enrolled, attach_loop):
@@ -306,6 +327,14 @@ def test_detach(machine, enrolled):
     for words in ((), ("--all", "data"), ("a", "b")):
         machine.tool("detach", *words, status=2)
     machine.tool("detach", "/nonexistent/image", status=0)
+
+
+@pytest.mark.parametrize("device", ["LABEL=", "UUID="])
+def test_an_empty_name_is_no_volume(machine, enrolled, attach_loop, device):
+    """Not the one that has no label."""
+    attach_loop(enrolled)
+    done = machine.run("luks-cmk", "status", device)
+    assert done.status == 1 and f"no LUKS2 volume of this machine has {device}" in done.err, done
 
 
 def test_wrong_names(machine, volume):

@@ -44,7 +44,7 @@ static void test_add(void **state)
 	} rows[] = {
 		{ "first", A, "data", 1 },
 		{ "again", A, "data", 0 },
-		{ "again, under another name", A, "other", 0 },
+		{ "again, under another name", A, "other", -EEXIST },
 		{ "in upper case", B, "luks-" B, 1 },
 		{ "name in use", C, "data", -EEXIST },
 		{ "name with a slash", C, "a/b", -EEXIST },
@@ -65,7 +65,7 @@ static void test_add(void **state)
 		CHECK_INT(rows[i].row, r < 0 ? -EEXIST : r, rows[i].result);
 		if (r < 0) {
 			CHECK_INT(rows[i].row, err.code, CMK_STATE);
-			CHECK_SENTENCE(rows[i].row, err.text, "choose");
+			CHECK_SENTENCE(rows[i].row, err.text, "name");
 		}
 	}
 	assert_int_equal(remembered_load(dir, &all, NULL), 0);
@@ -90,42 +90,78 @@ static void test_forget(void **state)
 	assert_int_equal(all.count, 1);
 }
 
+static void write_file(const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/volumes.d/%s", dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
 /* By hand: options count, other files do not. */
 static void test_by_hand(void **state)
 {
-	static const struct {
-		const char *file, *text;
-	} files[] = {
-		{ "x.conf", "# mine\nmine UUID=" C " none luks,discard" },
-		{ "x.conf~", "other UUID=" A " none\n" },
-		{ ".x.conf", "other UUID=" A " none\n" },
-		{ "wrong.conf", "nothing\n" },
-	};
 	_cleanup_crypttab_ struct crypttab all = { 0 };
+	struct cmk_err err = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(files); i++) {
-		char path[PATH_MAX];
-		FILE *file;
-
-		(void)snprintf(path, sizeof(path), "%s/volumes.d/%s", dir, files[i].file);
-		file = fopen(path, "w");
-		assert_non_null(file);
-		assert_true(fputs(files[i].text, file) >= 0);
-		assert_int_equal(fclose(file), 0);
-	}
-	assert_int_equal(remembered_load(dir, &all, NULL), 0);
+	write_file("x.conf", "# mine\nmine UUID=" C " none luks,discard");
+	write_file("x.conf~", "other UUID=" A " none\n");
+	write_file(".x.conf", "other UUID=" A " none\n");
+	assert_int_equal(remembered_load(dir, &all, &err), 0);
+	assert_int_equal(err.code, CMK_OK);
 	assert_int_equal(all.count, 2);
 	assert_string_equal(remembered_find(&all, C)->name, "mine");
 	assert_int_equal(remembered_find(&all, C)->options, CRYPTTAB_DISCARD);
 	assert_null(remembered_find(&all, A));
+	/* Remembered in whatever file; and a name without a line is not to come back. */
+	assert_int_equal(remembered_add(dir, C, "mine", NULL), 0);
+	write_file(A ".conf", "# data UUID=" A " none\n");
+	assert_int_equal(remembered_add(dir, A, "data", NULL), 0);
+}
+
+/* Each is told, and the others are remembered nevertheless. */
+static void test_wrong_files(void **state)
+{
+	static const struct {
+		const char *file, *text, *sentence; /* NULL: a directory */
+	} rows[] = {
+		{ "z.conf", "w UUID=" A " none\nnothing\n", "line 2 of" },
+		{ "z.conf", "mine UUID=" A " none\nw /dev/x\n",
+		  "z.conf remembers a volume as mine" },
+		{ "a.conf", NULL, "a.conf cannot be read" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		_cleanup_crypttab_ struct crypttab all = { 0 };
+		struct cmk_err err = { 0 };
+		char path[PATH_MAX];
+
+		(void)snprintf(path, sizeof(path), "%s/volumes.d/%s", dir, rows[i].file);
+		if (rows[i].text != NULL)
+			write_file(rows[i].file, rows[i].text);
+		else
+			assert_int_equal(mkdir(path, 0755), 0);
+		assert_int_equal(remembered_load(dir, &all, &err), 0);
+		CHECK_INT(rows[i].sentence, err.code, CMK_CONFIG);
+		CHECK_SENTENCE(rows[i].sentence, err.text, rows[i].sentence);
+		assert_non_null(remembered_find(&all, C));
+		CHECK_INT(rows[i].sentence, crypttab_find(&all, "w") != NULL, rows[i].text != NULL);
+		assert_int_equal(remove(path), 0);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_add),
 					    cmocka_unit_test(test_forget),
-					    cmocka_unit_test(test_by_hand) };
+					    cmocka_unit_test(test_by_hand),
+					    cmocka_unit_test(test_wrong_files) };
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

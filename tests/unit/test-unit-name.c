@@ -32,8 +32,7 @@ static void test_names(void **state)
 		char unit[UNIT_NAME_MAX] = "";
 
 		CHECK_INT(rows[i].name, unit_name("x", rows[i].name, unit), rows[i].unit != NULL);
-		if (rows[i].unit != NULL)
-			CHECK_TEXT(rows[i].name, unit, rows[i].unit);
+		CHECK_TEXT(rows[i].name, unit, rows[i].unit != NULL ? rows[i].unit : "");
 	}
 }
 

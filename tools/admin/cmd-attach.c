@@ -122,6 +122,7 @@ static void read_config(struct attach *attach)
 static int load_crypttab(struct attach *attach, struct cmk_err *err)
 {
 	const char *path = attach->crypttab_file != NULL ? attach->crypttab_file : CRYPTTAB_FILE;
+	struct cmk_err wrong = { 0 };
 	struct stat st;
 	int r;
 
@@ -133,7 +134,9 @@ static int load_crypttab(struct attach *attach, struct cmk_err *err)
 			    attach->crypttab.wrong_line, path);
 	/* An initramfs's table has all that the boot needs. */
 	if (r == 0 && !attach->boot)
-		r = remembered_load(CONF_DIR, &attach->remembered, err);
+		r = remembered_load(CONF_DIR, &attach->remembered, &wrong);
+	if (wrong.code != CMK_OK)
+		attach_note("%s; it is left out", wrong.text);
 	return r;
 }
 
@@ -167,8 +170,7 @@ static int attach_device(struct attach *attach, struct cmk_err *err)
 	char by_uuid[CRYPTTAB_NAME_MAX];
 	int r;
 
-	if (name != NULL &&
-	    (*name == '\0' || strlen(name) >= CRYPTTAB_NAME_MAX || strchr(name, '/') != NULL))
+	if (name != NULL && !crypttab_is_name(name))
 		return usage_error(attach->call, "'%s' can be no mapping's name", name);
 	r = disks_resolve(attach->call->argv[0], &path, err);
 	if (r < 0)
@@ -180,6 +182,12 @@ static int attach_device(struct attach *attach, struct cmk_err *err)
 			       "crypttab gives %s a detached header (header=): only volumes whose "
 			       "header is on the data device are supported",
 			       entry->name);
+	/* Anything can stand in a header. */
+	if (name == NULL && entry == NULL && header.version == 2 && !text_is_guid(header.uuid))
+		return cmk_err(err, CMK_DEVICE,
+			       "%s has no UUID that it could be called by; say a name: luks-cmk "
+			       "attach %s NAME",
+			       path, path);
 	(void)snprintf(by_uuid, sizeof(by_uuid), "luks-%s", header.uuid);
 	volume.device = path;
 	volume.name = name != NULL ? name : entry != NULL ? entry->name : by_uuid;
@@ -284,8 +292,11 @@ static int attach_all_entries(struct attach *attach, struct cmk_err *err)
 	count = choose(attach);
 	report.entries = attach->crypttab.entries;
 	r = attach_table_init(&table, report.entries, count, report.dry_run);
-	if (r == 0)
-		r = attach_many(report.entries, count, &attach->settings, attach_say, &report, err);
+	if (r < 0)
+		return r;
+	attach_table_draw(&table);
+	r = attach_many(report.entries, count, &attach->settings, attach_say, &report, err);
+	attach_table_clear(&table);
 	if (r > 0)
 		end_by(r);
 	if (r == 0)

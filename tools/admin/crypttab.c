@@ -96,10 +96,10 @@ static void unquote(char *source)
 	value[len] = '\0';
 }
 
-static bool is_name(const char *name)
+bool crypttab_is_name(const char *name)
 {
-	return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
-	       strcmp(name, "..") != 0;
+	return name[0] != '\0' && strlen(name) < CRYPTTAB_NAME_MAX && strchr(name, '/') == NULL &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 /* The next field, or NULL at the end of the line. */
@@ -127,7 +127,7 @@ static bool parse_line(char *line, struct crypttab_entry *entry)
 	decode(source);
 	unquote(source);
 	entry->options = list != NULL ? parse_options(list) : 0;
-	return is_name(name) && text_copy(entry->name, sizeof(entry->name), name) &&
+	return crypttab_is_name(name) && text_copy(entry->name, sizeof(entry->name), name) &&
 	       text_copy(entry->source, sizeof(entry->source), source);
 }
 

@@ -45,6 +45,9 @@ struct crypttab {
 };
 #define _cleanup_crypttab_ __attribute__((cleanup(crypttab_done)))
 
+/* Whether a mapping may be called so. */
+bool crypttab_is_name(const char *name);
+
 /*
  * Reads lines of NAME SOURCE [KEY [OPTIONS]]; what follows is ignored, and so are unknown options. \040 and
  * the like stand for the character of that octal number, as in Debian's table for the initramfs. A name

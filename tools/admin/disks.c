@@ -138,7 +138,8 @@ static bool tag_matches(const char *path, bool by_uuid, const char *value)
 {
 	struct disk_header header;
 
-	if (disks_probe(path, &header) < 0 || header.version == 0)
+	/* LABEL= alone is not every volume without one. */
+	if (value[0] == '\0' || disks_probe(path, &header) < 0 || header.version == 0)
 		return false;
 	return by_uuid ? strcasecmp(header.uuid, value) == 0 : strcmp(header.label, value) == 0;
 }

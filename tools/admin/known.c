@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "attach-say.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "disks.h"
@@ -80,10 +81,13 @@ int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool
 
 int known_load(struct known *ret, struct cmk_err *err)
 {
+	struct cmk_err wrong = { 0 };
 	int r = crypttab_load(CRYPTTAB_FILE, &ret->crypttab, err);
 
 	if (r == 0)
-		r = remembered_load(CONF_DIR, &ret->remembered, err);
+		r = remembered_load(CONF_DIR, &ret->remembered, &wrong);
+	if (wrong.code != CMK_OK)
+		attach_note("%s; it is left out", wrong.text);
 	if (r == 0)
 		r = mappings_load(MAPPINGS_SYSFS, &ret->mappings);
 	return r;

@@ -38,7 +38,7 @@ struct probe {
 	struct token token;
 };
 
-static bool is_link(const struct probe *probe, const char *folder, const char *name)
+static bool is_link(const struct probe *probe, const char *folder, const char *name, bool any_case)
 {
 	char link[CRYPTTAB_SOURCE_MAX + 32];
 	int len = snprintf(link, sizeof(link), "%s%s", folder, name);
@@ -48,7 +48,8 @@ static bool is_link(const struct probe *probe, const char *folder, const char *n
 	for (const char *p = probe->links; *p != '\0';) {
 		size_t n = strcspn(p, " ");
 
-		if (n == (size_t)len && strncasecmp(p, link, n) == 0)
+		if (n == (size_t)len &&
+		    (any_case ? strncasecmp(p, link, n) : strncmp(p, link, n)) == 0)
 			return true;
 		p += n + (p[n] == ' ');
 	}
@@ -60,10 +61,11 @@ static bool is_meant(const struct probe *probe, const char *source)
 {
 	static const struct {
 		const char *tag, *folder;
+		bool any_case;
 	} links[] = {
-		{ "PARTUUID=", "disk/by-partuuid/" },
-		{ "PARTLABEL=", "disk/by-partlabel/" },
-		{ "/dev/", "" },
+		{ "PARTUUID=", "disk/by-partuuid/", true },
+		{ "PARTLABEL=", "disk/by-partlabel/", false },
+		{ "/dev/", "", false },
 	};
 
 	if (text_starts(source, "UUID="))
@@ -75,7 +77,8 @@ static bool is_meant(const struct probe *probe, const char *source)
 		return true;
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		if (text_starts(source, links[i].tag))
-			return is_link(probe, links[i].folder, source + strlen(links[i].tag));
+			return is_link(probe, links[i].folder, source + strlen(links[i].tag),
+				       links[i].any_case);
 	}
 	return false;
 }

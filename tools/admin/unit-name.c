@@ -7,27 +7,29 @@
 
 #define PLAIN ":_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
+/* One byte of a name, with room for it. */
+static size_t escape(char *out, char c, bool first)
+{
+	if (c == '/' || (strchr(PLAIN, c) != NULL && !(first && c == '.'))) {
+		*out = c == '/' ? '-' : c;
+		return 1;
+	}
+	(void)snprintf(out, sizeof("\\xff"), "\\x%02x", (unsigned char)c);
+	return strlen("\\xff");
+}
+
 bool unit_name(const char *prefix, const char *name, char out[static UNIT_NAME_MAX])
 {
+	static const char suffix[] = ".service";
 	int len = snprintf(out, UNIT_NAME_MAX, "%s@", prefix);
-	size_t used = (size_t)len;
+	size_t used = len > 0 ? (size_t)len : UNIT_NAME_MAX;
 
-	if (len < 0 || used >= UNIT_NAME_MAX)
+	for (const char *p = name; *p != '\0' && used + sizeof("\\xff") <= UNIT_NAME_MAX; p++)
+		used += escape(out + used, *p, p == name);
+	if (used + sizeof(suffix) > UNIT_NAME_MAX) {
+		out[0] = '\0';
 		return false;
-	for (const char *p = name; *p != '\0'; p++) {
-		bool plain = strchr(PLAIN, *p) != NULL && !(p == name && *p == '.');
-
-		if (UNIT_NAME_MAX - used <= sizeof("\\xff"))
-			return false;
-		if (plain || *p == '/') {
-			out[used++] = plain ? *p : '-';
-			continue;
-		}
-		(void)snprintf(out + used, UNIT_NAME_MAX - used, "\\x%02x", (unsigned char)*p);
-		used += strlen("\\xff");
 	}
-	if (UNIT_NAME_MAX - used < sizeof(".service"))
-		return false;
-	memcpy(out + used, ".service", sizeof(".service"));
+	memcpy(out + used, suffix, sizeof(suffix));
 	return true;
 }

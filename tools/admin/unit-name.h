@@ -10,6 +10,6 @@
 
 /*
  * "PREFIX@NAME.service", with name escaped as systemd-escape(1) does: what systemd's own generator makes of a
- * name in crypttab. False if it does not fit.
+ * name in crypttab. False, and empty, if it does not fit.
  */
 bool unit_name(const char *prefix, const char *name, char out[static UNIT_NAME_MAX]);

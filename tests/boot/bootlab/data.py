@@ -99,18 +99,23 @@ def hotplug(boot):
     return f"mounted {took:.1f} s after it was plugged in, nothing left when it was pulled out, no packet before"
 
 
+def _must_mount(boot):
+    """Starts the system, whose fstab mounts the volume; the seconds that took."""
+    mark = boot.lab.mark()
+    with _started(boot) as (machine, shell):
+        took = shell.wait(f"mountpoint -q {MOUNT}", APPEARS, "it is not mounted")
+        _must_ask(boot, mark, ["metadata", "entra", "vault", "vault"])
+        _stop(machine, shell)
+    return took
+
+
 def fstab(boot):
     """Remembered, and mounted by fstab."""
     with _started(boot) as (machine, shell):
         _mount_later(shell, ATTACH)
         shell.run(f"luks-cmk attach --remember /dev/vdb {NAME}")
         _stop(machine, shell)
-    mark = boot.lab.mark()
-    with _started(boot) as (machine, shell):
-        took = shell.wait(f"mountpoint -q {MOUNT}", APPEARS, "it is not mounted")
-        _must_ask(boot, mark, ["metadata", "entra", "vault", "vault"])
-        _stop(machine, shell)
-    return f"mounted {took:.1f} s after multi-user.target"
+    return f"mounted {_must_mount(boot):.1f} s after multi-user.target"
 
 
 def crypttab(boot):
@@ -119,11 +124,7 @@ def crypttab(boot):
         _mount_later(shell, CRYPTSETUP)
         shell.run(f"echo '{CRYPTTAB}' >>/etc/crypttab")
         _stop(machine, shell)
-    mark = boot.lab.mark()
-    with _started(boot) as (machine, shell):
-        took = shell.wait(f"mountpoint -q {MOUNT}", APPEARS, "it is not mounted")
-        _must_ask(boot, mark, ["metadata", "entra", "vault", "vault"])
-        _stop(machine, shell)
+    took = _must_mount(boot)
     fault = boot.lab.fault_add(kind="status", service="vault", status=503)["id"]
     try:
         with _started(boot, prompts=True) as (machine, shell):
