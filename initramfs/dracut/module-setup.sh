@@ -119,6 +119,8 @@ add_systemd() {
 		fail "no network for the image: take systemd-networkd out of omit_dracutmodules, or add network-manager"
 	fi
 	if dracut_module_included network-legacy; then
+		warn "network-legacy is in the image: where ip= or rd.neednet=1 makes it configure the network, nothing boots" \
+			"without one, not even with the passphrase; luks-cmk needs neither"
 		unit=systemd-networkd.service.d/luks-cmk-legacy.conf
 		inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
 	fi
