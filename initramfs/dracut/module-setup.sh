@@ -146,14 +146,17 @@ in_crypttab() {
 	return 1
 } 2>/dev/null
 
+# systemd does not read the command line that dracut has written into the image.
 on_command_line() {
-	grep -qs "rd.luks.*$(cryptsetup luksUUID "$1")" /proc/cmdline "$initdir"/etc/cmdline.d/*
+	local files=(/proc/cmdline)
+	dracut_module_included systemd || files+=("$initdir"/etc/cmdline.d/*)
+	grep -qs "rd.luks.*$(cryptsetup luksUUID "$1")" "${files[@]}"
 }
 
-# dracut names the root's volumes on the image's own command line, unless it was told not to.
 warn_forgotten() {
 	local device
-	[[ $hostonly && $hostonly_cmdline != yes ]] || return 0
+	# Any machine's image has no crypttab.
+	[[ $hostonly ]] || return 0
 	for device in $(volumes); do
 		in_crypttab "$device" || on_command_line "$device" || ! has_token "$device" ||
 			warn "$device is enrolled, and the image does not open it: name it in /etc/crypttab"

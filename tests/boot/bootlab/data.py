@@ -174,14 +174,16 @@ def stacks(boot):
     return f"{len(took)} of {boot.case.times} times, {max(took):.1f} s after multi-user.target at most"
 
 
-MAKE_SECONDS = 600
+# An emulated processor takes its time: as little as can be is put in, and packed.
+MAKE = ("sed -i 's/^MODULES=.*/MODULES=dep/; $aCOMPRESSLEVEL=1' /etc/initramfs-tools/initramfs.conf; "
+        "update-initramfs -c -k $(uname -r) -b /tmp")
+MAKE_SECONDS = 900
 
 
 def forgotten(boot):
     """The system makes an image with a crypttab that lacks its root."""
     with _started(boot) as (machine, shell):
-        shell.run("sed -i d /etc/crypttab")
-        said = shell.run("update-initramfs -c -k $(uname -r) -b /tmp", MAKE_SECONDS)
+        said = shell.run(f"sed -i d /etc/crypttab; {MAKE}", MAKE_SECONDS)
         if "/dev/vda is enrolled and holds the root, and the image does not open it" not in said:
             raise Wrong(f"nobody said that the image does not open the root: {said}")
         _stop(machine, shell)
@@ -191,10 +193,9 @@ def forgotten(boot):
 def dependent(boot):
     """The system makes an image with the drivers of its own devices alone, and hands it over on its second disk."""
     with _started(boot) as (machine, shell):
-        shell.run("sed -i s/^MODULES=.*/MODULES=dep/ /etc/initramfs-tools/initramfs.conf")
-        shell.run("mkinitramfs -o /tmp/image", MAKE_SECONDS)
-        shell.run("dd if=/tmp/image of=/dev/vdb bs=1M conv=fsync", MAKE_SECONDS)
-        size = int(shell.run("stat -c %s /tmp/image"))
+        shell.run(MAKE, MAKE_SECONDS)
+        size = int(shell.run("stat -c %s /tmp/initrd.img-*"))
+        shell.run("dd if=$(ls /tmp/initrd.img-*) of=/dev/vdb bs=1M conv=fsync")
         _stop(machine, shell)
     boot.made = os.path.join(boot.folder, "initrd")
     with open(os.path.join(boot.folder, "data"), "rb") as disk, open(boot.made, "wb") as image:

@@ -31,8 +31,8 @@ class InitramfsTools:
     rooted = r"Running /scripts/local-bottom"
     goes_on = r"Running /scripts/local-premount"
     complaint = r"^E: luks-cmk: "
-    # Its warning needs a root that is mounted: the row "forgotten".
-    unlisted = None
+    # It warns of a root that crypttab lacks only where that is mounted: the row "forgotten".
+    asks_crypttab = False
     forget = []
     slack = 0
 
@@ -59,8 +59,7 @@ class Dracut:
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
     complaint = r"^dracut(\[F\])?: luks-cmk: "
-    # With these words the image opens what crypttab has and no more.
-    unlisted = ("--no-hostonly-cmdline",)
+    asks_crypttab = True
     # The image waits for the volume that it was made for: not where others are there instead.
     forget = ["rm -f /lib/dracut/hooks/initqueue/finished/devexists-*by-uuid* "
               "/etc/systemd/system/initrd.target.wants/dev-disk-by*"]
