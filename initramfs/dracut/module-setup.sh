@@ -59,8 +59,8 @@ check() {
 	esac
 }
 
-# systemd's networkd needs no word on the kernel's command line, and nothing of dracut's waits for it. Who else is in the
-# image, configures what the command line says. Without networkd, it is NetworkManager; without systemd we bring our own.
+# networkd needs no word on the kernel's command line, and nothing of dracut's waits for it. Who else is in the image
+# configures what that line says. Without networkd it is NetworkManager, and without systemd we bring our own.
 depends() {
 	echo crypt
 	dracut_module_included systemd || return 0

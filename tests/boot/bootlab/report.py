@@ -86,7 +86,7 @@ class Report:
             raise Wrong(f"an image was made with a wrong configuration, and nobody said so: {guest.warned[-800:]}")
         closed = "is enrolled, and the image does not open it"
         if closed in guest.warned or guest.generator.asks_crypttab and closed not in guest.unlisted:
-            raise Wrong(f"the warning that an image does not open its root is wrong, or missing: {guest.unlisted[-800:]}")
+            raise Wrong(f"the warning of a root that crypttab lacks is wrong, or missing: {guest.unlisted[-800:]}")
         return found[0][:90]
 
     def _size(self, guest):
