@@ -116,6 +116,8 @@ class DracutLegacy(Dracut):
     """Its network is brought up by dracut's own scripts, which are told to by the image."""
     name = "dracut-legacy"
     usual = False
+    # Debian 13's gets no usable routes from option 121 of DHCP, which Azure sends.
+    releases = ("bookworm",)
     packages = RARE
 
     @staticmethod
