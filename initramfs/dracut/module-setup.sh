@@ -59,12 +59,16 @@ check() {
 	esac
 }
 
-# systemd's networkd needs no word on the kernel's command line. Who else is in the image, configures what the command
-# line says. Without systemd we bring our own network.
+# networkd needs no word on the kernel's command line, and nothing of dracut's waits for it. Who else is in the image
+# configures what that line says. Without networkd it is NetworkManager, and without systemd we bring our own.
 depends() {
 	echo crypt
 	dracut_module_included systemd || return 0
-	if [[ -x $systemdutildir/systemd-networkd ]]; then echo systemd-networkd; else echo network; fi
+	if [[ -x $systemdutildir/systemd-networkd && " $omit_dracutmodules " != *" systemd-networkd "* ]]; then
+		echo systemd-networkd
+	elif [[ -x /usr/sbin/NetworkManager && " $omit_dracutmodules " != *" network-manager "* ]]; then
+		echo network-manager
+	fi
 }
 
 installkernel() {
@@ -88,6 +92,16 @@ add_programs() {
 	inst_multiple cat date flock grep ip mkdir modprobe readlink rm sed sleep tr udevadm
 }
 
+# Not by rd.neednet=1, for which dracut's queue would wait until NetworkManager has given up on the last card.
+add_network_manager() {
+	local unit=nm-initrd.service.d/luks-cmk.conf
+	local connection=/usr/lib/NetworkManager/system-connections/luks-cmk.nmconnection
+	inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
+	inst_simple "$boot/dracut/luks-cmk.nmconnection" "$connection"
+	# Others' are ignored.
+	chmod 600 "$initdir$connection"
+}
+
 add_systemd() {
 	local unit
 	inst_simple "$boot/dracut/boot" /lib/luks-cmk/boot
@@ -99,8 +113,14 @@ add_systemd() {
 		for unit in zz-luks-cmk{,-made}.network; do
 			inst_simple "$boot/dracut/$unit" "$systemdnetwork/$unit"
 		done
+	elif dracut_module_included network-manager; then
+		add_network_manager
+	else
+		fail "no network for the image: take systemd-networkd out of omit_dracutmodules, or add network-manager"
 	fi
 	if dracut_module_included network-legacy; then
+		warn "network-legacy is in the image: where ip= or rd.neednet=1 makes it configure the network, nothing boots" \
+			"without one, not even with the passphrase; luks-cmk needs neither"
 		unit=systemd-networkd.service.d/luks-cmk-legacy.conf
 		inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
 	fi
@@ -118,6 +138,31 @@ add_plain() {
 	inst_hook initqueue/settled 01 "$boot/dracut/settled.sh"
 }
 
+in_crypttab() {
+	local device
+	while read -r _ device _; do
+		[[ ! $device -ef $1 ]] || return 0
+	done <"$initdir/etc/crypttab"
+	return 1
+} 2>/dev/null
+
+# systemd does not read the command line that dracut has written into the image.
+on_command_line() {
+	local files=(/proc/cmdline)
+	dracut_module_included systemd || files+=("$initdir"/etc/cmdline.d/*)
+	grep -qs "rd.luks.*$(cryptsetup luksUUID "$1")" "${files[@]}"
+}
+
+warn_forgotten() {
+	local device
+	# Any machine's image has no crypttab.
+	[[ $hostonly ]] || return 0
+	for device in $(volumes); do
+		in_crypttab "$device" || on_command_line "$device" || ! has_token "$device" ||
+			warn "$device is enrolled, and the image does not open it: name it in /etc/crypttab"
+	done
+}
+
 install() {
 	add_programs
 	inst_simple "$boot/functions" /lib/luks-cmk/functions
@@ -126,4 +171,5 @@ install() {
 	inst_hook pre-pivot 90 "$boot/dracut/end.sh"
 	add_configuration
 	add_roots "$initdir"
+	warn_forgotten
 }

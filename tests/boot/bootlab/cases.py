@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from labcloud.util import named_guid
 
+from .generator import ALL
+
 PARAMETER = "luks-cmk.timeout=15"
 FOREVER = "luks-cmk.timeout=forever"
 LONG = "luks-cmk.timeout=300"  # nobody would wait for that
@@ -16,7 +18,10 @@ DOWN = {"kind": "status", "service": "vault", "status": 503}
 GOOD = ["metadata", "entra", "vault"]
 BOTH = ("initramfs-tools", "dracut")
 INITRAMFS = ("initramfs-tools",)
-EVERY = (*BOTH, "dracut-plain")
+DRACUT = ("dracut", "dracut-plain")
+EVERY = tuple(ALL)
+# network-legacy asks one card after the other, and holds up the boot until one has got an address.
+BOUNDED = tuple(name for name in ALL if name != "dracut-legacy")
 DEAF_LOGIN = {"kind": "blackhole", "service": "entra", "stage": "connect"}
 AWAY = {"kind": "blackhole", "service": "vault", "stage": "connect"}
 
@@ -98,14 +103,17 @@ HELPER = "/usr/libexec/luks-cmk-helper"
 
 CASES = [
     Case("dhcp", "a good machine", requests=GOOD, generators=EVERY, ci=True),
-    Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged", ci=True),
+    Case("unchanged", "nothing enrolled leaves the image as it was, byte for byte", check="unchanged",
+         generators=EVERY, ci=True),
     Case("loud", "no image is made when something needed is missing, and it says so", check="loud", ci=True),
     Case("warned", "an image with a configuration that is refused is made, with a warning", check="warned"),
     Case("size", "what we add to the image is at most 5 MB", check="size", ci=True),
-    Case("static", "ip= with an address", append=STATIC % "eth0" + " net.ifnames=0", requests=GOOD),
+    Case("static", "ip= with an address", append=STATIC % "eth0" + " net.ifnames=0", requests=GOOD,
+         generators=EVERY),
     Case("static-no-device", "ip= with an address, and no device", append=STATIC % "", requests=GOOD, full=True),
     Case("ip-dhcp", "ip=dhcp", append="ip=dhcp", requests=GOOD, full=True),
-    Case("two-nics", "two cards, nobody answers on the first", nics=("silent", "good"), requests=GOOD),
+    Case("two-nics", "two cards, nobody answers on the first", nics=("silent", "good"), requests=GOOD,
+         generators=BOUNDED),
     Case("two-nics-cut", "two cards, the first without a cable", nics=("cut", "good"), requests=GOOD),
     Case("two-disks", "two enrolled disks, one sign-in", disks=("root", "data"), mappings=("data", "root"),
          table=(("root", ROOT_UUID), ("data", DATA_UUID)), requests=["metadata", "entra", "vault", "vault"], ci=True),
@@ -115,7 +123,7 @@ CASES = [
          mappings=("mirror", "root"), table=(("root", MIRROR_UUIDS[0]), ("mirror", MIRROR_UUIDS[1])),
          requests=["metadata", "entra", "vault", "vault"]),
     Case("vlan", "vlan= on a trunk that drops what is not tagged", image="initrd-grub", nics=("trunk",),
-         append="vlan=vlan7:eth0 net.ifnames=0", requests=GOOD),
+         append="vlan=vlan7:eth0 net.ifnames=0", requests=GOOD, generators=BOUNDED),
     Case("proxy", "an HTTPS proxy with a private root is the only way to sign-in and vault", nics=("narrow",),
          breaks=r"sed -i '/^\[network\]/a proxy = https://proxy.lab:3128' /etc/luks-cmk/luks-cmk.conf",
          requests=GOOD, proxied=("entra", "vault")),
@@ -128,7 +136,7 @@ CASES = [
          append="bond=bond0:eth0,eth1:mode=active-backup,miimon=100 net.ifnames=0", requests=GOOD),
     Case("off", "luks-cmk=off", append="luks-cmk=off", code="none", requests=[]),
     Case("key-disabled", "the customer disabled the key", code="key-disabled",
-         cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk"), ci=True),
+         cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk"), generators=EVERY, ci=True),
     Case("grant", "the customer took the role away", code="grant",
          cloud=("revoke", "contoso"), undo=("grant", "contoso")),
     Case("identity", "the identity is not attached to the machine", code="identity",
@@ -141,7 +149,8 @@ CASES = [
          fault=DEAF_LOGIN),
     Case("no-nic", "no network card", nics=(), code="no-network", requests=[], bound=15),
     Case("no-cable", "a card without a cable", nics=("cut",), code="no-network", append=PARAMETER, bound=20),
-    Case("no-dhcp", "nobody answers DHCP", nics=("silent",), code="no-network", append=PARAMETER, bound=20, ci=True),
+    Case("no-dhcp", "nobody answers DHCP", nics=("silent",), code="no-network", append=PARAMETER, bound=20,
+         generators=BOUNDED, ci=True),
     Case("no-dhcp-default", "nobody answers DHCP, with the default bound", nics=("silent",),
          code="no-network", bound=65, full=True),
     Case("dns-dead", "the resolver is dead", nics=("deaf",), code="dns", append=PARAMETER, bound=20),
@@ -181,6 +190,13 @@ CASES = [
     Case("system", "and systemd starts", full_boot=True, requests=GOOD, ci=True),
     Case("system-why", "systemd starts, and knows why, also when it starts once more", full_boot=True, again=True, keep=True,
          code="key-disabled", cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk")),
+    Case("forgotten", "update-initramfs warns when crypttab lacks the enrolled root", does="forgotten",
+         generators=INITRAMFS, full=True),
+    Case("dependent", "an image of MODULES=dep, made by the system that it starts", does="dependent",
+         disks=("root", "data"), keep=True, generators=INITRAMFS, full=True),
+    Case("no-crypttab", "crypttab lacks the root, which the kernel's command line names",
+         append=f"rd.luks.uuid={ROOT_UUID}", root=f"/dev/mapper/luks-{ROOT_UUID}", breaks="rm /etc/crypttab",
+         mappings=(f"luks-{ROOT_UUID}",), requests=GOOD, generators=DRACUT, full=True),
     Case("hotplug", "a data disk is plugged into a started system, unknown at first, and pulled out", does="hotplug",
          disks=("root", "data"), spare=1, bound=60, generators=INITRAMFS),
     Case("fstab", "a remembered data disk is there from the start, and mounted by fstab", does="fstab",

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
-Data disks of a system that has started: what is done with it, and what must come of it. A function for each "does" of
-the table, which takes a report.Boot. Index 0 is the root's disk, those of the data follow.
+A system that has started, mostly with data disks: what is done with it, and what must come of it. A function for each
+"does" of the table, which takes a report.Boot. Index 0 is the root's disk, those of the data follow.
 """
 
 import contextlib
+import os
 import time
 
 from .image import PASSPHRASE
@@ -174,3 +175,37 @@ def stacks(boot):
             _must_ask(boot, mark, ["metadata", "entra", *["vault"] * 7])
             _stop(machine, shell)
     return f"{len(took)} of {boot.case.times} times, {max(took):.1f} s after multi-user.target at most"
+
+
+# An emulated processor takes its time: as little as can be is put in, and packed.
+MAKE = ("sed -i 's/^MODULES=.*/MODULES=dep/; $aCOMPRESSLEVEL=1' /etc/initramfs-tools/initramfs.conf; "
+        "update-initramfs -c -k $(uname -r) -b /tmp")
+MAKE_SECONDS = 900
+
+
+def forgotten(boot):
+    """The system makes an image with a crypttab that lacks its root."""
+    with _started(boot) as (machine, shell):
+        said = shell.run(f"sed -i d /etc/crypttab; {MAKE}", MAKE_SECONDS)
+        if "/dev/vda is enrolled and holds the root, and the image does not open it" not in said:
+            raise Wrong(f"nobody said that the image does not open the root: {said}")
+        _stop(machine, shell)
+    return "update-initramfs said that the image does not open the root"
+
+
+def dependent(boot):
+    """The system makes an image with the drivers of its own devices alone, and hands it over on its second disk."""
+    with _started(boot) as (machine, shell):
+        shell.run(MAKE, MAKE_SECONDS)
+        size = int(shell.run("stat -c %s /tmp/initrd.img-*"))
+        shell.run("dd if=$(ls /tmp/initrd.img-*) of=/dev/vdb bs=1M conv=fsync")
+        _stop(machine, shell)
+    boot.made = os.path.join(boot.folder, "initrd")
+    with open(os.path.join(boot.folder, "data"), "rb") as disk, open(boot.made, "wb") as image:
+        image.write(disk.read(size))
+    mark = boot.lab.mark()
+    with _started(boot) as (machine, shell):
+        _must_ask(boot, mark, ["metadata", "entra", "vault"])
+        _stop(machine, shell)
+    most = os.path.getsize(boot.guest.image("initrd"))
+    return f"open with an image of {size / 1e6:.1f} MB, instead of {most / 1e6:.1f} MB"

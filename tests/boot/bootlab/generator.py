@@ -13,6 +13,9 @@ GRUB = ("etc/default/grub", 'GRUB_CMDLINE_LINUX="bond=bond0:eth0,eth1 vlan=vlan7
 
 class InitramfsTools:
     name = "initramfs-tools"
+    # In every run, and not only in whole ones; None: there is one for each release.
+    usual = True
+    releases = None
     packages = ("initramfs-tools", "cryptsetup-initramfs", "mdadm")
     # Without these files the product is not installed, as far as the generator can see.
     ours = ("usr/share/initramfs-tools/hooks/luks-cmk", "usr/share/initramfs-tools/scripts/*/luks-cmk",
@@ -28,6 +31,8 @@ class InitramfsTools:
     rooted = r"Running /scripts/local-bottom"
     goes_on = r"Running /scripts/local-premount"
     complaint = r"^E: luks-cmk: "
+    # It warns of a root that crypttab lacks only where that is mounted: the row "forgotten".
+    asks_crypttab = False
     forget = []
     slack = 0
 
@@ -44,6 +49,8 @@ class InitramfsTools:
 
 class Dracut:
     name = "dracut"
+    usual = True
+    releases = None
     packages = ("dracut", "dracut-network", "procps")
     ours = ("usr/lib/dracut/modules.d/*luks-cmk",)
     settings = {}
@@ -52,6 +59,7 @@ class Dracut:
     begin = r"Starting .*luks-cmk-boot"
     prompt = r"Please enter passphrase for disk"
     complaint = r"^dracut(\[F\])?: luks-cmk: "
+    asks_crypttab = True
     # The image waits for the volume that it was made for: not where others are there instead.
     forget = ["rm -f /lib/dracut/hooks/initqueue/finished/devexists-*by-uuid* "
               "/etc/systemd/system/initrd.target.wants/dev-disk-by*"]
@@ -74,17 +82,48 @@ class Dracut:
         return {"etc/crypttab": (lines, 0o644), "etc/cmdline.d/90crypt.conf": (words + "\n", 0o644)}
 
 
+# Of all those below, which thereby share a system.
+RARE = (*Dracut.packages, "klibc-utils", "network-manager", "isc-dhcp-client")
+
+
 class DracutPlain(Dracut):
     """An initrd without systemd."""
     name = "dracut-plain"
-    packages = (*Dracut.packages, "klibc-utils")
+    usual = False
+    packages = RARE
     begin = r"luks-cmk: "
     prompt = r"Enter passphrase for /dev/"
     rooted = goes_on = r"LAB-ROOT"
 
     @staticmethod
     def command(version):
-        return [*Dracut.command(version), "--omit", "systemd systemd-initrd dracut-systemd systemd-networkd"]
+        return [*Dracut.command(version), "--omit",
+                "systemd systemd-initrd dracut-systemd systemd-networkd ifcfg"]
 
 
-ALL = {generator.name: generator for generator in (InitramfsTools, Dracut, DracutPlain)}
+class DracutNetworkManager(Dracut):
+    """Its network is NetworkManager's alone."""
+    name = "dracut-nm"
+    usual = False
+    packages = RARE
+
+    @staticmethod
+    def command(version):
+        return [*Dracut.command(version), "--add", "network-manager", "--omit", "systemd-networkd"]
+
+
+class DracutLegacy(Dracut):
+    """Its network is brought up by dracut's own scripts, which are told to by the image."""
+    name = "dracut-legacy"
+    usual = False
+    # Debian 13's gets no usable routes from option 121 of DHCP, which Azure sends.
+    releases = ("bookworm",)
+    packages = RARE
+
+    @staticmethod
+    def command(version):
+        return [*Dracut.command(version), "--add", "network-legacy", "--kernel-cmdline", "rd.neednet=1"]
+
+
+ALL = {generator.name: generator for generator in
+       (InitramfsTools, Dracut, DracutPlain, DracutNetworkManager, DracutLegacy)}

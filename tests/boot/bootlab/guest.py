@@ -166,6 +166,7 @@ class Guest:
                     self.loud = {path: self.initramfs_without(path) for path in NEEDED}
                 if "warned" in wanted:
                     self.warned = self.initramfs_with("etc/luks-cmk/luks-cmk.conf", "[network]\ntimeout = soon\n")
+                    self.unlisted = self.initramfs_with("etc/crypttab", None) if self.generator.asks_crypttab else ""
                 for name, path, text in [other for other in self.generator.others if other[0] in wanted]:
                     write(self.root, path, text)
                     self.update_initramfs(name)
@@ -244,10 +245,10 @@ class Guest:
         return done.stdout if done.returncode else None
 
     def initramfs_with(self, path, more):
-        """What the generator says when that is in a file, too."""
+        """What the generator says when that is in a file, too, or nothing is."""
         with open(os.path.join(self.root, path), encoding="utf-8") as file:
             text = file.read()
-        write(self.root, path, text + more)
+        write(self.root, path, "" if more is None else text + more)
         said = self.chroot(*self.generator.command(self.version))
         write(self.root, path, text)
         return said

@@ -84,6 +84,9 @@ class Report:
         found = re.search(r"^.*luks-cmk: the boot will ask for the passphrase: .*timeout.*$", guest.warned, re.M)
         if not found:
             raise Wrong(f"an image was made with a wrong configuration, and nobody said so: {guest.warned[-800:]}")
+        closed = "is enrolled, and the image does not open it"
+        if closed in guest.warned or guest.generator.asks_crypttab and closed not in guest.unlisted:
+            raise Wrong(f"the warning of a root that crypttab lacks is wrong, or missing: {guest.unlisted[-800:]}")
         return found[0][:90]
 
     def _size(self, guest):
@@ -126,6 +129,7 @@ class Boot:
     def __init__(self, case, guest, lab, folder):
         self.case, self.guest, self.lab, self.folder = case, guest, lab, folder
         self.look = guest.generator
+        self.made = None  # an image that is started instead of the guest's
 
     def run(self):
         case = self.case
@@ -181,7 +185,7 @@ class Boot:
         if before:
             files["lab-rdinit"] = (RDINIT.format("\n".join(before)), 0o755)
             append += " rdinit=/lab-rdinit"
-        initrd = guest.image(case.image)
+        initrd = self.made or guest.image(case.image)
         if files:
             initrd = os.path.join(self.folder, "initrd")
             shutil.copy(guest.image(case.image), initrd)
