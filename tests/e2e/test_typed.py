@@ -282,11 +282,11 @@ def test_first_takes_long(machine, enrolled, console):
 
 @pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])
 def test_first_fails(machine, enrolled, console, script):
-    """Some seconds are left, for the record."""
+    """Two seconds are left, for the record."""
     with machine.lab.fault("blackhole", service="vault"):
         process = start_first(machine, console, enrolled, script)
-        out, err = finish(process, 15)
-    assert process.returncode == 4 and "(up to 5 s)" in out and "root: " in err
+        out, err = finish(process, 6)
+    assert process.returncode == 4 and "(up to 2 s)" in out and "root: " in err
     assert len(failures(machine)) == 1
 
 

@@ -14,11 +14,8 @@
 
 /* Of the vault is the rest of the time, a third at least. */
 #define FIRST_SHARE(timeout) ((timeout)*2 / 3)
-/*
- * Without a network, for the record that luks-cmk why tells. Longer than the 3 s in which the kernel finds that nobody
- * has an address on the link (arp(7): mcast_solicit, retrans_time_ms): networkd makes such a link without DHCP.
- */
-#define IN_VAIN_S 5
+/* Without a network, for the record that luks-cmk why tells. */
+#define IN_VAIN_S 2
 
 struct left {
 	struct crypttab_entry *entries;
