@@ -14,7 +14,7 @@
 
 /* Of the vault is the rest of the time, a third at least. */
 #define FIRST_SHARE(timeout) ((timeout)*2 / 3)
-/* Without a network, for the record that luks-cmk why tells. */
+/* Without a network, for the records that luks-cmk why tells of the volumes: to read their headers. */
 #define IN_VAIN_S 2
 
 struct left {
@@ -70,24 +70,29 @@ static void say_network(void *data, uint32_t seconds)
 	attach_waiting(data, "waiting for the network", seconds);
 }
 
-/* settings' timeout becomes what is left of it. 0, or a signal. */
+/* settings' timeout becomes what is left of it, and err, if there is no network, why. 0, or a signal. */
 static int run_first(const char *program, struct attach_settings *settings,
-		     struct attach_report *report)
+		     struct attach_report *report, struct cmk_err *err)
 {
+	char why[FIRST_WHY_MAX];
 	const struct first first = { .program = program,
 				     .seconds = FIRST_SHARE(settings->timeout),
 				     .say = say_network,
 				     .data = report };
 	int64_t start_ms = io_now_ms();
-	int r = first_run(&first, settings->typed);
+	int r = first_run(&first, settings->typed, why);
 	uint32_t used = (uint32_t)((io_now_ms() - start_ms) / 1000);
 
 	if (r > 0)
 		return r;
-	if (r == -EIO)
+	if (r == -EIO) {
+		(void)cmk_err(err, CMK_NO_NETWORK,
+			      "there is no network: %s; check card, cable and DHCP server", why);
+		settings->refused = err;
 		settings->timeout = IN_VAIN_S;
-	else
+	} else {
 		settings->timeout -= used < settings->timeout ? used : settings->timeout - 1;
+	}
 	report->timeout = settings->timeout;
 	return 0;
 }
@@ -115,6 +120,7 @@ int attach_boot(const struct attach_boot *boot, const struct crypttab_entry *ent
 	__attribute__((cleanup(left_done))) struct left left = { 0 };
 	_cleanup_typed_ struct typed typed = TYPED_INIT;
 	_cleanup_free_ bool *flags = calloc(count + 1, sizeof(*flags));
+	struct cmk_err no_network = { 0 };
 	struct splash splash = { 0 };
 	int r;
 
@@ -125,13 +131,14 @@ int attach_boot(const struct attach_boot *boot, const struct crypttab_entry *ent
 	settings->typed = &typed;
 	report->left = flags;
 	report->splash = &splash;
-	r = boot->first != NULL ? run_first(boot->first, settings, report) : 0;
+	r = boot->first != NULL ? run_first(boot->first, settings, report, &no_network) : 0;
 	if (r == 0)
 		r = attach_many(entries, count, settings, attach_say, report, err);
 	typed_release(&typed);
 	report->left = NULL;
 	report->splash = NULL;
 	settings->typed = NULL;
+	settings->refused = NULL;
 	if (r != 0)
 		return r;
 	if (report->status == 0)

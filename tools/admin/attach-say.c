@@ -23,6 +23,7 @@
 #define LEVEL_ERROR 3
 /* The kernel refuses a longer message: PRINTKRB_RECORD_MAX in kernel/printk/printk.c. */
 #define KMSG_MAX 1024
+#define KMSG_TEXT_MAX ((int)(KMSG_MAX - sizeof(KMSG_ERROR) - sizeof("\n")))
 /* At boot; the others are kept in the journal, and luks-cmk why tells all. */
 #define FAILURES_MAX 5
 #define PRINTK_MAX   64
@@ -40,7 +41,11 @@ void attach_note(const char *format, ...)
 	fprintf(stderr, "Note: %s.\n", shown);
 }
 
-/* Each write to it is a message of its own, and no place in it can be sought, as stdio does. */
+/*
+ * Each write to it is a message of its own, and no place in it can be sought, as stdio does. Without a newline more
+ * could follow, and the kernel would keep it to itself until its next message: vprintk_store() in
+ * kernel/printk/printk.c.
+ */
 static bool log_to_kernel(const struct attach_report *report, const char *prefix, const char *text)
 {
 	_cleanup_close_ int fd = -1;
@@ -48,7 +53,7 @@ static bool log_to_kernel(const struct attach_report *report, const char *prefix
 
 	if (!report->boot || report->dry_run)
 		return false;
-	(void)snprintf(message, sizeof(message), "%s%s", prefix, text);
+	(void)snprintf(message, sizeof(message), "%s%.*s\n", prefix, KMSG_TEXT_MAX, text);
 	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	return fd >= 0 && io_write_all(fd, message, strlen(message)) == 0;
 }

@@ -94,6 +94,17 @@ static int take_key(struct attempt *attempt, int token, struct secret *ret, stru
 	return 1;
 }
 
+static int ask(const struct attempt *attempt, int token, struct secret *ret, struct cmk_err *err)
+{
+	const struct cmk_err *refused = attempt->settings->refused;
+
+	if (refused == NULL)
+		return unwrap_token(attempt->luks->cd, token, share(attempt, token), ret, err);
+	*err = *refused;
+	record_write(RUN_DIR, attempt->luks->uuid, token, err);
+	return -EIO;
+}
+
 static int open_by(struct attempt *attempt, int token, struct cmk_err *err)
 {
 	const struct attach_volume *volume = attempt->volume;
@@ -102,7 +113,7 @@ static int open_by(struct attempt *attempt, int token, struct cmk_err *err)
 	int r = take_key(attempt, token, &key, err);
 
 	if (r == 0)
-		r = unwrap_token(attempt->luks->cd, token, share(attempt, token), &key, err);
+		r = ask(attempt, token, &key, err);
 	if (r < 0)
 		return r;
 	say(attempt, ATTACH_ACTIVATING);
@@ -139,7 +150,7 @@ static int open_once(struct attempt *attempt, bool aloud, bool *ret_retry)
 		int r;
 
 		choose_token(attempt, token);
-		if (aloud)
+		if (aloud && attempt->settings->refused == NULL)
 			say(attempt, ATTACH_ASKING);
 		r = open_by(attempt, token, &err);
 		if (r >= 0) {

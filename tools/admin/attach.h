@@ -48,6 +48,8 @@ struct attach_settings {
 	/* Seconds for the whole, or CONFIG_TIMEOUT_FOREVER. */
 	uint32_t timeout;
 	uint32_t device_wait; /* attach_many(): how long a device may take to appear, in seconds */
+	/* Why no vault can be asked, or NULL. */
+	const struct cmk_err *refused;
 	/* attach_many(): a line typed ends it, and one that is half typed is waited for; or NULL */
 	struct typed *typed;
 };

@@ -3,9 +3,11 @@
 #include "first.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,7 +22,7 @@
 #define MARGIN_MS 3000
 #define LOOK_MS	  100
 
-static void be_child(const struct first *first, const struct signals *signals)
+static void be_child(const struct first *first, const struct signals *signals, int output)
 {
 	char seconds[16];
 
@@ -29,6 +31,7 @@ static void be_child(const struct first *first, const struct signals *signals)
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	signals_release(signals);
 	(void)snprintf(seconds, sizeof(seconds), "%u", first->seconds);
+	(void)dup2(output, STDOUT_FILENO);
 	(void)execl(first->program, first->program, seconds, (char *)NULL);
 	fprintf(stderr, "luks-cmk: %s: %m\n", first->program);
 	_exit(127);
@@ -75,25 +78,44 @@ static int watch(const struct first *first, pid_t pid, struct typed *typed,
 	}
 }
 
-int first_run(const struct first *first, struct typed *typed)
+/* What it left in the pipe; more than a pipe holds nobody says about a network. */
+static void read_why(int fd, const struct first *first, char *ret)
 {
-	struct signals signals;
-	pid_t pid;
-	int r;
+	ssize_t n = read(fd, ret, FIRST_WHY_MAX - 1);
 
+	ret[n > 0 ? n : 0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+	if (ret[0] == '\0')
+		(void)snprintf(ret, FIRST_WHY_MAX, "%s failed, and did not say why", first->program);
+}
+
+int first_run(const struct first *first, struct typed *typed, char *ret_why)
+{
+	_cleanup_close_ int from = -1, to = -1;
+	struct signals signals;
+	int pair[2];
+	pid_t pid;
+	int r = -EIO;
+
+	(void)snprintf(ret_why, FIRST_WHY_MAX, "%s cannot be started", first->program);
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -EIO;
+	from = pair[0];
+	to = pair[1];
+	/* Who is left over from it may still have the other end. */
+	(void)fcntl(from, F_SETFL, O_NONBLOCK);
 	(void)fflush(NULL);
 	signals_catch(&signals);
 	pid = fork();
 	if (pid == 0)
-		be_child(first, &signals);
+		be_child(first, &signals, to);
 	if (pid > 0) {
 		(void)setpgid(pid, pid); /* whoever is first */
 		r = watch(first, pid, typed, &signals);
 		if (r != 0)
 			(void)kill(-pid, SIGKILL);
 		(void)waitpid(pid, NULL, 0); /* gone already, unless it was ended */
-	} else {
-		r = -EIO;
+		read_why(from, first, ret_why);
 	}
 	signals_release(&signals);
 	return r;

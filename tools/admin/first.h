@@ -14,9 +14,13 @@ struct first {
 	void *data;
 };
 
+/* Of what it says on its standard output the first line, which tells why it failed. */
+#define FIRST_WHY_MAX 256
+
 /*
- * Runs the program with our standard descriptors and environment, and reads what is typed meanwhile; Enter ends
- * it, with all that it has started. 0; -EIO: it failed, was late, or could not be started; -ECANCELED:
- * Enter; or the number of the signal that we got, which is for the caller to raise again.
+ * Runs the program with our environment and standard descriptors, but for its output, and reads what is typed
+ * meanwhile; Enter ends it, with all that it has started. 0; -EIO: it failed, was late, or could not be started,
+ * and ret_why, of FIRST_WHY_MAX bytes, has its words, or ours; -ECANCELED: Enter; or the number of the signal that
+ * we got, which is for the caller to raise again.
  */
-int first_run(const struct first *first, struct typed *typed);
+int first_run(const struct first *first, struct typed *typed, char *ret_why);

@@ -274,12 +274,16 @@ class Boot:
             raise Wrong(f"open are {mappings and mappings[1]}, expected {' '.join(case.mappings)}")
         if case.console and not self.machine.expect(case.console, 0):
             raise Wrong(f"the console did not say {case.console}")
-        before, _, after = text.partition("LAB-ROOT")
+        _, _, after = text.partition("LAB-ROOT")
         if case.code not in (None, "none"):
-            if f"[{case.code}]" not in before:
+            if f"[{case.code}]" not in self._before_prompt():
                 raise Wrong(f"[{case.code}] was not on the console before the prompt")
             if case.comes_back is None and f"[{case.code}]" not in after:
                 raise Wrong(f"luks-cmk why did not tell [{case.code}]")
+
+    def _before_prompt(self):
+        prompt = self.machine.expect(self.look.prompt, 0)
+        return self.machine.text[:prompt.start()] if prompt else self.machine.text.partition("LAB-ROOT")[0]
 
     def _judge_requests(self):
         if self.case.requests is None:
