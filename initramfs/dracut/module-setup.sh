@@ -138,9 +138,11 @@ add_plain() {
 	inst_hook initqueue/settled 01 "$boot/dracut/settled.sh"
 }
 
+# dracut has made paths of all but LABEL= and PARTLABEL=.
 in_crypttab() {
 	local device
 	while read -r _ device _; do
+		[[ $device != *=* ]] || device=$(blkid -l -t "$device" -o device)
 		[[ ! $device -ef $1 ]] || return 0
 	done <"$initdir/etc/crypttab"
 	return 1

@@ -22,7 +22,7 @@
 #define KMSG_DEBUG  "<15>luks-cmk: "
 #define LEVEL_ERROR 3
 /* The kernel refuses a longer message: PRINTKRB_RECORD_MAX in kernel/printk/printk.c. */
-#define KMSG_MAX 1024
+#define KMSG_MAX      1024
 #define KMSG_TEXT_MAX ((int)(KMSG_MAX - sizeof(KMSG_ERROR) - sizeof("\n")))
 /* At boot; the others are kept in the journal, and luks-cmk why tells all. */
 #define FAILURES_MAX 5

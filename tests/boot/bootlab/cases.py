@@ -58,7 +58,6 @@ class Case:
     does: str = None  # what is done with the started system, and judged: a function of data.py
     times: int = 1  # that it is started and looked at
     keep: bool = False  # what is written to the disks is there when it starts again
-    ratio: float = None  # at most that many times what the requests take, in the middle of several boots
     again: bool = False  # it starts once more, with the same disk and all well, and knows why it failed before
     check: str = None  # another kind of case: a method of Report
     releases: tuple = None
@@ -96,9 +95,6 @@ MIRROR_UUIDS = ("c0ffee00-0000-4000-8000-000000000004", "c0ffee00-0000-4000-8000
 # The configuration names the lab's identity "other".
 OTHER_IDENTITY = (r"sed -i '/^\[identity\]/,/^\[net/s/^client_id = .*/client_id = %s/' /etc/luks-cmk/luks-cmk.conf"
                   % named_guid("identity", "other"))
-# Before /init, which mounts these again.
-NETWORK_IS_UP = ("mount -t proc proc /proc; mount -t sysfs sysfs /sys; modprobe virtio_pci; modprobe virtio_net; "
-                 "modprobe af_packet; ip link set eth0 up; sleep 1; ipconfig -t 10 -c dhcp eth0; umount /sys /proc")
 HELPER = "/usr/libexec/luks-cmk-helper"
 
 CASES = [
@@ -129,9 +125,6 @@ CASES = [
          requests=GOOD, proxied=("entra", "vault")),
     Case("ipv6", "no DHCP, IPv6 routers that name a resolver", image="initrd-ipv6", nics=("six",), bound=40,
          requests=GOOD),
-    Case("overhead", "the network is up already; in terms of what the three requests take at most 1.5",
-         ratio=1.5, breaks=NETWORK_IS_UP, append="net.ifnames=0 nameserver=168.63.129.16", bound=40,
-         generators=INITRAMFS, requests=GOOD, full=True),
     Case("bond", "bond= of two cards, one without a cable", image="initrd-grub", nics=("cut", "good"),
          append="bond=bond0:eth0,eth1:mode=active-backup,miimon=100 net.ifnames=0", requests=GOOD),
     Case("off", "luks-cmk=off", append="luks-cmk=off", code="none", requests=[]),

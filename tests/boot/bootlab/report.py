@@ -8,7 +8,7 @@ import shutil
 import time
 import traceback
 
-from . import archive, data, network, ratio, size, typing
+from . import archive, data, network, size, typing
 from .cases import ROOT_UUID
 from .image import PASSPHRASE, run
 from .machine import Machine
@@ -18,7 +18,6 @@ from .wrong import Wrong
 BEFORE, AFTER = 200, 240
 # With the prompt beside: from the mapping to where the boot goes on, after the scripts that ask.
 GOES_ON = 5
-RATIO_BOOTS = 5
 QUICK = "init=/usr/sbin/lab-init"
 SHELL = "lab.shell systemd.mask=serial-getty@ttyS0.service"
 SYSTEM = "systemd.run=/usr/sbin/lab-init systemd.mask=serial-getty@ttyS0.service"
@@ -49,14 +48,14 @@ class Report:
     def _said(self, case, guest, lab, folder):
         if case.check:
             return getattr(self, "_" + case.check)(guest)
-        if case.ratio is None:
-            return Boot(case, guest, lab, folder).run()
-        pairs = []
-        for _ in range(RATIO_BOOTS):
-            boot = Boot(case, guest, lab, folder)
-            boot.run()
-            pairs.append(ratio.of(boot))
-        return ratio.judge(pairs, case.ratio)
+        boot = Boot(case, guest, lab, folder)
+        try:
+            return boot.run()
+        except Wrong:
+            if not boot.emulator_failed():
+                raise
+        print(f"note  {guest.name}/{case.name}: the emulator broke the guest's kernel; it starts once more", flush=True)
+        return Boot(case, guest, lab, folder).run()
 
     def _fail(self, name, start, why):
         self.failed.append(name)
@@ -129,6 +128,7 @@ class Boot:
     def __init__(self, case, guest, lab, folder):
         self.case, self.guest, self.lab, self.folder = case, guest, lab, folder
         self.look = guest.generator
+        self.machine = None
         self.made = None  # an image that is started instead of the guest's
 
     def run(self):
@@ -139,6 +139,10 @@ class Boot:
             for name in case.disks:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(self.folder, name))
+
+    def emulator_failed(self):
+        """Its processors disagree, once in some hundred boots, about code that the kernel has just patched."""
+        return self.machine is not None and "Oops: int3" in self.machine.text
 
     def _once(self):
         case, lab = self.case, self.lab
@@ -228,8 +232,6 @@ class Boot:
 
     def _reach_root(self):
         machine, bound = self.machine, self.case.bound + self.look.slack
-        machine.expect(f"{self.look.prompt}|luks-cmk: root is open", self.begin + bound)
-        self.opened = machine.age()
         found = machine.expect(f"{self.look.prompt}|{self.look.rooted}", self.begin + bound)
         if not found or re.match(self.look.prompt, found[0]):
             raise Wrong("it asked for a passphrase" if found else f"not open after {bound} s")
