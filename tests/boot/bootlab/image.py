@@ -177,7 +177,10 @@ def encrypt(path, uuid):
 
 
 def key_file():
+    """Never half of it: guests are made side by side."""
     path = os.path.join(CACHE, "passphrase")
-    with open(path, "w", encoding="utf-8") as file:
+    new = f"{path}.{os.getpid()}"
+    with open(new, "w", encoding="utf-8") as file:
         file.write(PASSPHRASE)
+    os.replace(new, path)
     return path
