@@ -533,6 +533,16 @@ def test_boot_with_network(machine, enrolled):
     assert done.status == 0 and "root would open" in done.out and "said meanwhile" not in done.out, done
 
 
+def test_nobody_listens(machine, enrolled):
+    """Whoever reads what it says goes away at the first word: what was begun is ended nevertheless."""
+    other = machine.enrolled_image("fabrikam")
+    machine.lab.key_disable("fabrikam/disk")
+    table = crypttab(machine, f"one {enrolled} none", f"two {other} none")
+    with machine.lab.fault("delay", service="vault", host="fabrikam.vault.azure.net", seconds=3):
+        machine.run("sh", "-c", f"luks-cmk attach --all --dry-run --crypttab {table} | true")
+    assert machine.why(other) == ["key-disabled"]
+
+
 def test_boot_waits_for_a_device(machine, enrolled):
     late = machine.path("late")
     table = crypttab(machine, f"root {late} none", f"data {enrolled} none")

@@ -322,7 +322,7 @@ def check(machine, image, code, wrap):
 
 def test_system(machine, enrolled):
     done = machine.run("sh", "-c", 'luks-cmk status "$1" >/dev/full', "sh", enrolled)
-    assert done.status == 1 and done.error.code == "system"
+    assert done.status == 1 and done.error.code == "system" and "No space left" in done.err
 
 
 def test_keyslot(machine, enrolled):

@@ -151,8 +151,9 @@ static int run_command(struct call *call)
 		print_command_help(call->command);
 		r = 0;
 	}
+	errno = EIO; /* for a write that failed earlier */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		(void)cmk_err_errno(&err, CMK_SYSTEM, EIO, "standard output cannot be written");
+		(void)cmk_err_errno(&err, CMK_SYSTEM, errno, "standard output cannot be written");
 		return report_error(&err);
 	}
 	return r;

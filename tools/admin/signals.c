@@ -2,14 +2,14 @@
 /* Signals that end a program which has children to end first. */
 #include "signals.h"
 
-static const int numbers[SIGNALS_COUNT] = { SIGINT, SIGTERM, SIGHUP, SIGCHLD };
+static const int numbers[SIGNALS_COUNT] = { SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE };
 
 /* Set by a handler, which can reach nothing else. */
 static volatile sig_atomic_t caught;
 
 static void note_signal(int number)
 {
-	if (number != SIGCHLD)
+	if (number != SIGCHLD && number != SIGPIPE)
 		caught = number;
 }
 

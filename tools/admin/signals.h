@@ -4,14 +4,17 @@
 
 #include <signal.h>
 
-#define SIGNALS_COUNT 4
+#define SIGNALS_COUNT 5
 
 struct signals {
 	sigset_t mask; /* as it was: to wait with, and for children */
 	struct sigaction old[SIGNALS_COUNT];
 };
 
-/* SIGINT, SIGTERM and SIGHUP are noted, SIGCHLD wakes; all are blocked but where mask is used. */
+/*
+ * SIGINT, SIGTERM and SIGHUP are noted, SIGCHLD wakes, and SIGPIPE does nothing: what was begun is ended though nobody
+ * reads of it. All are blocked but where mask is used.
+ */
 void signals_catch(struct signals *ret);
 /* As it was before; what was caught is for the caller to raise again. */
 void signals_release(const struct signals *signals);
