@@ -6,8 +6,6 @@
 	# shellcheck source=initramfs/functions
 	. /lib/luks-cmk/functions
 
-	luks_cmk_table=$luks_cmk_run/crypttab
-
 	# What cryptroot-ask is going to open, by its names.
 	write_table()
 	{
