@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the initramfs's scripts read by themselves; that they boot is seen in the boot lab."""
+
+import os
+
+import pytest
+
+PLACES = """
+set -u
+mkdir -p /lib/luks-cmk /run/luks-cmk
+cp /usr/share/luks-cmk/initramfs/functions /usr/share/luks-cmk/initramfs/initramfs-tools/network /lib/luks-cmk/
+. /lib/luks-cmk/functions
+"""
+
+
+@pytest.fixture(name="shell")
+def fixture_shell(machine):
+    """Runs lines of shell where the scripts' functions are; what they print."""
+    def run(text):
+        done = machine.run("sh", "-c", PLACES + text)
+        assert done.status == 0 and not done.err, done
+        return done.out
+
+    return run
+
+
+@pytest.mark.parametrize("conf, timeout", [
+    ("[network]\ntimeout = 30\n", "30"), ("  [network] ; ours\n\ttimeout=forever\n", "forever"),
+    ("[network]\ntimeout : 7 ; seconds", "7"), ("[network]\n#timeout = 30\n", "60"), ("[network]\ntimeout = soon\n", "60"),
+    ("[network]\ntimeout = 99999\n", "60"), ("[network]\nproxy = http://p\n[identity]\ntimeout = 5\n", "60"),
+    ("timeout = 5\n[network]\n", "60"), ("[network]\ntimeout = 5\n[x]\n[network]\ntimeout = 6\n", "6"), ("", "60"), (None, "60")])
+def test_timeout(machine, shell, conf, timeout):
+    """As the helper reads it; what that refuses is bounded as if it were not there."""
+    path = machine.path("absent") if conf is None else machine.write("luks-cmk.conf", conf)
+    assert shell(f"timeout= luks_cmk_conf={path}; luks_cmk_timeout; echo $timeout") == timeout + "\n"
+    assert shell(f"timeout=9 luks_cmk_conf={path}; luks_cmk_timeout; echo $timeout") == "9\n"
+
+
+def test_name_servers(machine, shell):
+    """Of ipconfig's note only what is an address."""
+    note = machine.write("net-eth0.conf", "DEVICE='eth0'\nIPV4ADDR='10.0.0.4'\nIPV4DNS0='168.63.129.16'\nIPV4DNS1='0.0.0.0'\n"
+                         "IPV4DNS1=10.0.0.1\nIPV4DNS0=''\nIPV4DNS0='1.2.3.4; rm'\nIPV4DNS2='10.0.0.2'\n")
+    assert shell(f"network_noted {note}") == "nameserver 168.63.129.16\nnameserver 10.0.0.1\n"
+
+
+def test_late_disks_are_hidden(machine, shell):
+    """From cryptroot, until they have come; and a table that nobody has looked at stays as it is."""
+    lines = ["root UUID=1 none luks,initramfs", r"my\040data UUID=2 none luks", "swap /dev/vdb none swap"]
+    table, theirs = machine.write("crypttab", "\n".join(lines) + "\n"), machine.path("theirs")
+    late = machine.path("run")
+    head = f"luks_cmk_table={table} cryptroot_table={theirs} luks_cmk_run={late}; echo as it was >{theirs}; "
+    assert shell(f"{head} luks_cmk_hide_late; cat {theirs}") == "as it was\n"
+    os.makedirs(os.path.join(late, "late"))
+    for name in ("root", r"my\040data"):
+        machine.write(os.path.join(late, "late", name), "")
+    assert shell(f"{head} luks_cmk_hide_late; cat {theirs}") == lines[2] + "\n"
+    os.unlink(os.path.join(late, "late", "root"))
+    assert shell(f"{head} luks_cmk_hide_late; cat {theirs}") == lines[0] + "\n" + lines[2] + "\n"
