@@ -35,6 +35,8 @@ class InitramfsTools:
     asks_crypttab = False
     forget = []
     slack = 0
+    # What its own scripts have configured stays.
+    keeps_network = False
 
     @staticmethod
     def command(version):
@@ -65,6 +67,7 @@ class Dracut:
               "/etc/systemd/system/initrd.target.wants/dev-disk-by*"]
     # Seconds more: udev and systemd are busy then, and an emulated processor takes its time.
     slack = 20
+    keeps_network = False
     rooted = r"Mounted .*sysroot|Reached target .*Initrd Root File System"
     goes_on = rooted
 
@@ -118,6 +121,7 @@ class DracutLegacy(Dracut):
     usual = False
     # Debian 13's gets no usable routes from option 121 of DHCP, which Azure sends.
     releases = ("bookworm",)
+    keeps_network = True
     packages = RARE
 
     @staticmethod

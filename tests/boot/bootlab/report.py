@@ -227,6 +227,7 @@ class Boot:
         if not machine.expect(r"LAB-UP ", machine.age() + AFTER):
             raise Wrong("the root was there, and the system did not start")
         self._judge_text()
+        self._judge_network()
         self._judge_requests()
         return said
 
@@ -282,6 +283,17 @@ class Boot:
                 raise Wrong(f"[{case.code}] was not on the console before the prompt")
             if case.comes_back is None and f"[{case.code}]" not in after:
                 raise Wrong(f"luks-cmk why did not tell [{case.code}]")
+
+    def _judge_network(self):
+        """The system gets it as it was, unless ip= or another than us has set it up."""
+        left = [self.machine.expect(rf"{mark} (.*)$", 0)[1] for mark in ("LAB-ADDRESSES", "LAB-LEFT")]
+        if self.case.full_boot or self.look.keeps_network:
+            return
+        if "ip=" in self.case.append:
+            if not left[0]:
+                raise Wrong("the address of ip= is gone")
+        elif any(left):
+            raise Wrong(f"the network is still there: {' '.join(left)}")
 
     def _before_prompt(self):
         prompt = self.machine.expect(self.look.prompt, 0)
