@@ -317,6 +317,23 @@ def test_attach_all(machine, enrolled, attach_loop, hotplug):
     assert found & ({"mine", "first", "second", "third"} | foreign) == {"mine", "second"} | foreign, done
 
 
+@pytest.mark.skipif(SANITIZED, reason="LeakSanitizer does not work under strace")
+def test_attach_all_looks_once_for_all_that_is_missing(machine, enrolled, attach_loop):
+    """A scan of the disks for crypttab, and one for volumes.d: not one for each volume that is not there."""
+    attach_loop(enrolled)
+    lines = [f"gone{i} UUID=00000000-0000-4000-8000-{i:012} none luks\n" for i in range(40)]
+    table = machine.write("crypttab", "".join(lines[:20]) + f"data UUID={uuid_of(machine, enrolled)} none luks\n")
+    os.mkdir(os.path.join(machine.conf, "volumes.d"))
+    with open(os.path.join(machine.conf, "volumes.d", "gone.conf"), "w", encoding="utf-8") as file:
+        file.write("".join(lines[20:]))
+    trace = machine.path("trace")
+    done = machine.tool("attach", "--all", "--dry-run", "--crypttab", table,
+                        wrap=("strace", "-f", "-o", trace, "-e", "trace=open,openat"))
+    assert "data would open\n" in done.out and done.err.count(" has not appeared: ") == 40, done
+    with open(trace, encoding="utf-8") as file:
+        assert file.read().count('"/sys/class/block') == 2
+
+
 def test_detach(machine, enrolled):
     for words, out in ((("data",), "data is not open: nothing to do\n"),
                        ((enrolled,), f"{enrolled} is not open: nothing to do\n"),

@@ -36,11 +36,11 @@ static void read_enrolment(struct attach_job *job)
 	token_key_host(enrolment->token.wrapped[0].key, job->last.host, sizeof(job->last.host));
 }
 
-void attach_job_look(struct attach_job *job)
+void attach_job_look(struct attach_job *job, struct disks *disks)
 {
 	_cleanup_free_ char *path = NULL;
 	struct disk_header header;
-	int r = disks_resolve(job->entry->source, &path, &job->last.err);
+	int r = disks_resolve_in(disks, job->entry->source, &path, &job->last.err);
 
 	if (r == 0) {
 		r = disks_probe(path, &header);

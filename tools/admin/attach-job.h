@@ -25,8 +25,8 @@ struct attach_job {
 };
 
 bool attach_job_is_over(const struct attach_job *job);
-/* Looks for the device, if it is not there yet, and what is on it: may be over after that. */
-void attach_job_look(struct attach_job *job);
+/* Looks for the device, among disks at last, and what is on it: may be over after that. */
+void attach_job_look(struct attach_job *job, struct disks *disks);
 /* Makes err, which is copied, the job's end; and leaves a record of it where the token is known. */
 void attach_job_fail(struct attach_job *job, const struct cmk_err *err);
 void attach_job_done(struct attach_job *job);

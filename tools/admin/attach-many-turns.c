@@ -10,12 +10,14 @@
 
 static void look(struct attach_many *many, int64_t now_ms)
 {
+	_cleanup_disks_ struct disks disks = { 0 };
+
 	for (size_t i = 0; i < many->count; i++) {
 		struct attach_job *job = &many->jobs[i];
 
 		if (job->device != NULL || job->worker != NULL || attach_job_is_over(job))
 			continue;
-		attach_job_look(job);
+		attach_job_look(job, &disks);
 		if (job->device == NULL && job->last.phase == ATTACH_IDLE &&
 		    now_ms >= many->device_deadline_ms) {
 			job->last.phase = ATTACH_MISSING;

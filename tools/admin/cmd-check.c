@@ -182,7 +182,7 @@ static int check_all(struct check *check, struct cmk_err *err)
 	for (size_t i = 0; i < disks.count; i++) {
 		struct cmk_err one = { 0 };
 
-		if (check_volume(check, disks.paths[i], false, &one) < 0)
+		if (check_volume(check, disks.items[i].path, false, &one) < 0)
 			fail(check, report_error(&one));
 	}
 	for (size_t i = 0; i < customers.count; i++) {

@@ -115,7 +115,7 @@ static int scan(struct list *list, struct cmk_err *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < disks.count; i++)
-		try_volume(list, disks.paths[i]);
+		try_volume(list, disks.items[i].path);
 	if (disks.unreadable > 0)
 		fprintf(stderr, "%zu block device%s could not be read; root sees them all.\n",
 			disks.unreadable, disks.unreadable == 1 ? "" : "s");

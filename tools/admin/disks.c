@@ -44,15 +44,15 @@ static bool is_candidate(struct udev_device *device)
 	return size != NULL && strcmp(size, "0") != 0; /* an empty drive takes long to open */
 }
 
-static int disks_add(struct disks *disks, const char *node)
+static int disks_add(struct disks *disks, const char *node, const struct disk_header *header)
 {
-	char **grown = reallocarray(disks->paths, disks->count + 1, sizeof(*grown));
+	struct disk *grown = reallocarray(disks->items, disks->count + 1, sizeof(*grown));
 
 	if (grown == NULL)
 		return -ENOMEM;
-	disks->paths = grown;
-	grown[disks->count] = strdup(node);
-	if (grown[disks->count] == NULL)
+	disks->items = grown;
+	grown[disks->count] = (struct disk){ .path = strdup(node), .header = *header };
+	if (grown[disks->count].path == NULL)
 		return -ENOMEM;
 	disks->count++;
 	return 0;
@@ -104,44 +104,45 @@ static int scan_one(struct udev_device *device, void *data)
 		disks->unreadable++;
 	if (r < 0 || header.version != 2)
 		return 0;
-	return disks_add(disks, node);
+	return disks_add(disks, node, &header);
 }
 
 static int by_name(const void *a, const void *b)
 {
-	return strverscmp(*(char *const *)a, *(char *const *)b);
+	return strverscmp(((const struct disk *)a)->path, ((const struct disk *)b)->path);
 }
 
-int disks_scan(struct disks *ret, struct cmk_err *err)
+int disks_scan(struct disks *disks, struct cmk_err *err)
 {
-	_cleanup_disks_ struct disks disks = { 0 };
-	int r = each_block(scan_one, &disks, err);
+	_cleanup_disks_ struct disks found = { .scanned = true };
+	int r;
 
+	if (disks->scanned)
+		return 0;
+	r = each_block(scan_one, &found, err);
 	if (r < 0)
 		return r;
-	if (disks.count > 1)
-		qsort(disks.paths, disks.count, sizeof(*disks.paths), by_name);
-	*ret = disks;
-	disks = (struct disks){ 0 };
+	if (found.count > 1)
+		qsort(found.items, found.count, sizeof(*found.items), by_name);
+	*disks = found;
+	found = (struct disks){ 0 };
 	return 0;
 }
 
 void disks_done(struct disks *disks)
 {
 	for (size_t i = 0; i < disks->count; i++)
-		free(disks->paths[i]);
-	free(disks->paths);
+		free(disks->items[i].path);
+	free(disks->items);
 	*disks = (struct disks){ 0 };
 }
 
-static bool tag_matches(const char *path, bool by_uuid, const char *value)
+static bool tag_matches(const struct disk_header *header, bool by_uuid, const char *value)
 {
-	struct disk_header header;
-
 	/* LABEL= alone is not every volume without one. */
-	if (value[0] == '\0' || disks_probe(path, &header) < 0 || header.version == 0)
+	if (value[0] == '\0' || header->version == 0)
 		return false;
-	return by_uuid ? strcasecmp(header.uuid, value) == 0 : strcmp(header.label, value) == 0;
+	return by_uuid ? strcasecmp(header->uuid, value) == 0 : strcmp(header->label, value) == 0;
 }
 
 /* udevd's links say at once which device it is; a link that lies or is late is not believed. */
@@ -149,32 +150,37 @@ static char *resolve_link(bool by_uuid, const char *value)
 {
 	char encoded[256];
 	char link[sizeof(encoded) + 32];
+	struct disk_header header;
 
 	if (udev_util_encode_string(value, encoded, sizeof(encoded)) != 0)
 		return NULL;
 	(void)snprintf(link, sizeof(link), "/dev/disk/%s/%s", by_uuid ? "by-uuid" : "by-label",
 		       encoded);
-	return tag_matches(link, by_uuid, value) ? realpath(link, NULL) : NULL;
+	if (disks_probe(link, &header) < 0 || !tag_matches(&header, by_uuid, value))
+		return NULL;
+	return realpath(link, NULL);
 }
 
-static int resolve_scan(const char *device, bool by_uuid, const char *value, char **ret,
-			struct cmk_err *err)
+static int resolve_scan(struct disks *disks, const char *device, char **ret, struct cmk_err *err)
 {
-	_cleanup_disks_ struct disks disks = { 0 };
+	bool by_uuid = text_starts(device, "UUID=");
+	const char *value = strchr(device, '=') + 1;
 	const char *found = NULL;
-	int r = disks_scan(&disks, err);
+	int r = disks_scan(disks, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < disks.count; i++) {
-		if (!tag_matches(disks.paths[i], by_uuid, value))
+	for (size_t i = 0; i < disks->count; i++) {
+		const struct disk *disk = &disks->items[i];
+
+		if (!tag_matches(&disk->header, by_uuid, value))
 			continue;
 		if (found != NULL)
 			return cmk_err(err, CMK_DEVICE, "%s is both %s and %s; name the device",
-				       device, found, disks.paths[i]);
-		found = disks.paths[i];
+				       device, found, disk->path);
+		found = disk->path;
 	}
-	if (found == NULL && disks.unreadable > 0)
+	if (found == NULL && disks->unreadable > 0)
 		return cmk_err(err, CMK_DEVICE,
 			       "%s was not found among the devices that may be read; run as root",
 			       device);
@@ -207,6 +213,13 @@ static int resolve_partition(const char *device, char **ret, struct cmk_err *err
 
 int disks_resolve(const char *device, char **ret, struct cmk_err *err)
 {
+	_cleanup_disks_ struct disks disks = { 0 };
+
+	return disks_resolve_in(&disks, device, ret, err);
+}
+
+int disks_resolve_in(struct disks *disks, const char *device, char **ret, struct cmk_err *err)
+{
 	bool by_uuid = text_starts(device, "UUID=");
 	char *path;
 
@@ -221,7 +234,7 @@ int disks_resolve(const char *device, char **ret, struct cmk_err *err)
 	}
 	path = resolve_link(by_uuid, strchr(device, '=') + 1);
 	if (path == NULL)
-		return resolve_scan(device, by_uuid, strchr(device, '=') + 1, ret, err);
+		return resolve_scan(disks, device, ret, err);
 	*ret = path;
 	return 0;
 }

@@ -43,15 +43,21 @@ struct disk_enrolment {
 int disks_read(const char *path, struct disk_header *ret, struct disk_enrolment *ret_enrolment);
 void disks_enrolment_free(struct disk_enrolment *enrolment);
 
+struct disk {
+	char *path;
+	struct disk_header header;
+};
+
 struct disks {
-	char **paths; /* block devices with a LUKS2 header, in the order of their names */
+	struct disk *items; /* block devices with a LUKS2 header, in the order of their names */
 	size_t count;
 	size_t unreadable; /* devices that may not be looked at without being root */
+	bool scanned;
 };
 #define _cleanup_disks_ __attribute__((cleanup(disks_done)))
 
-/* Every LUKS2 block device of the machine. -ENOMEM or CMK_SYSTEM. */
-int disks_scan(struct disks *ret, struct cmk_err *err);
+/* Every LUKS2 block device of the machine; nothing if that was done before, into these. -ENOMEM or CMK_SYSTEM. */
+int disks_scan(struct disks *disks, struct cmk_err *err);
 void disks_done(struct disks *disks);
 
 /* What udevd says of block devices that come, go and change. NULL, of which all of these take, if it does not run. */
@@ -68,6 +74,8 @@ bool disks_monitor_receive(struct disks_monitor *monitor);
  * PARTUUID=… or PARTLABEL=…. Owned by the caller. CMK_DEVICE if there is none, or more than one.
  */
 int disks_resolve(const char *device, char **ret, struct cmk_err *err);
+/* One of many: whichever needs it first scans the disks for all. */
+int disks_resolve_in(struct disks *disks, const char *device, char **ret, struct cmk_err *err);
 
 /* Whether a file is the backing file of a loop device, whose node is copied to node. */
 bool disks_loop_of(const char *file, char *node, size_t size);

@@ -25,13 +25,15 @@ static bool is_in(const struct crypttab *crypttab, const char *path,
 	return false;
 }
 
-static int add_remembered(struct crypttab *crypttab, const struct crypttab_entry *entry)
+static int add_remembered(struct crypttab *crypttab, struct disks *disks,
+			  const struct crypttab_entry *entry)
 {
 	_cleanup_free_ char *path = NULL;
 	struct disk_header header = { 0 };
 
 	/* A disk that is not there may come: then its own name, UUID=…, is all that there is to compare. */
-	if (disks_resolve(entry->source, &path, NULL) < 0 || disks_probe(path, &header) < 0) {
+	if (disks_resolve_in(disks, entry->source, &path, NULL) < 0 ||
+	    disks_probe(path, &header) < 0) {
 		for (size_t i = 0; i < crypttab->count; i++) {
 			if (strcasecmp(crypttab->entries[i].source, entry->source) == 0)
 				return 0;
@@ -62,7 +64,7 @@ int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool
 	int r;
 
 	for (size_t i = 0; i < remembered->count; i++) {
-		r = add_remembered(crypttab, &remembered->entries[i]);
+		r = add_remembered(crypttab, &disks, &remembered->entries[i]);
 		if (r < 0)
 			return r;
 	}
@@ -72,7 +74,7 @@ int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < disks.count; i++) {
-		r = add_disk(crypttab, disks.paths[i]);
+		r = add_disk(crypttab, disks.items[i].path);
 		if (r < 0)
 			return r;
 	}
