@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tools/admin/mappings.h"
@@ -116,8 +117,65 @@ static void test_all(void **state)
 	}
 	assert_null(mappings_find_name(&mappings, "old"));
 	assert_null(mappings_find_uuid(&mappings, "55555555-2222-3333-4444-555555555555"));
-	assert_null(mappings_find_device(&mappings, "/dev/null"));
-	assert_null(mappings_find_device(&mappings, sysfs));
+}
+
+/* dev/block/8:1 is sdb1, and so on, as links there; holders as the kernel makes them. */
+static void hold(unsigned number, const char *node, const char *const holders[])
+{
+	char path[PATH_MAX], target[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/dev/block/8:%u", sysfs, number);
+	(void)snprintf(target, sizeof(target), "%s/block/%s", sysfs, node);
+	assert_int_equal(symlink(target, path), 0);
+	(void)snprintf(path, sizeof(path), "%s/block/%s/holders", sysfs, node);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (size_t i = 0; holders[i] != NULL; i++) {
+		(void)snprintf(path, sizeof(path), "%s/block/%s/holders/%s", sysfs, node,
+			       holders[i]);
+		(void)snprintf(target, sizeof(target), "%s/block/%s", sysfs, holders[i]);
+		assert_int_equal(symlink(target, path), 0);
+	}
+}
+
+static void test_on(void **state)
+{
+	static const struct {
+		const char *node, *name; /* NULL: nothing is open there */
+		const char *holders[5];
+	} rows[] = {
+		{ "sdb1", "data", { "dm-6", "dm-7", "dm-8", "dm-0" } },
+		{ "cciss!c0d0", "cciss", { "dm-3" } },
+		{ "sdc", "sealed", { "md0", "dm-4" } },
+		{ "dm-4", "sealed", { "dm-5" } },
+		{ "sdd", NULL, { "dm-6", "dm-7", "dm-8", "dm-9" } },
+		{ "sde", NULL, { NULL } },
+		{ "dm-6", NULL, { NULL } },
+		{ "sdf", NULL, { "dm-77" } },
+	};
+	struct mapping found = { .name = "as it was" };
+	char path[PATH_MAX];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/dev", sysfs);
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void)snprintf(path, sizeof(path), "%s/dev/block", sysfs);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (unsigned i = 0; i < COUNT(rows); i++) {
+		(void)snprintf(path, sizeof(path), "%s/block/%s", sysfs, rows[i].node);
+		(void)mkdir(path, 0700);
+		hold(i, rows[i].node, rows[i].holders);
+	}
+	for (unsigned i = 0; i < COUNT(rows); i++) {
+		struct mapping mapping = { 0 };
+		bool on = mappings_on(sysfs, makedev(8, i), &mapping);
+
+		CHECK_INT(rows[i].node, on, rows[i].name != NULL);
+		CHECK_TEXT(rows[i].node, mapping.name, on ? rows[i].name : "");
+	}
+	assert_false(mappings_on(sysfs, makedev(9, 0), &found));
+	assert_false(mappings_on_path("/dev/null", &found));
+	assert_false(mappings_on_path(sysfs, &found));
+	assert_string_equal(found.name, "as it was");
 }
 
 static void test_none(void **state)
@@ -131,7 +189,7 @@ static void test_none(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_all),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_all), cmocka_unit_test(test_on),
 					    cmocka_unit_test(test_none) };
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -210,17 +210,13 @@ static enum attach_phase open_tokens(struct attempt *attempt)
 /* Under another name it cannot be opened once more: nobody needs to be asked for its key. */
 static int check_other_name(struct attempt *attempt)
 {
-	_cleanup_mappings_ struct mappings mappings = { 0 };
-	const struct mapping *mapping;
+	struct mapping mapping;
 
-	if (mappings_load(MAPPINGS_SYSFS, &mappings) < 0)
-		return 0;
-	mapping = mappings_find_device(&mappings, attempt->luks->path);
-	if (mapping == NULL)
+	if (!mappings_on_path(attempt->luks->path, &mapping))
 		return 0;
 	return cmk_err(&attempt->event.err, CMK_STATE,
 		       "the volume is open already, as %s; close that first, or use it",
-		       mapping->name);
+		       mapping.name);
 }
 
 static enum attach_phase open_volume(struct attempt *attempt)

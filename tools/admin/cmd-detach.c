@@ -93,6 +93,7 @@ static int find(const struct detach *detach, const char *argument, const struct 
 	static const char folder[] = "/dev/mapper/";
 	const char *name = text_starts(argument, folder) ? argument + strlen(folder) : argument;
 	_cleanup_free_ char *path = NULL;
+	struct mapping found;
 	int r;
 
 	*ret = mappings_find_name(&detach->mappings, name);
@@ -105,7 +106,8 @@ static int find(const struct detach *detach, const char *argument, const struct 
 	r = disks_resolve(argument, &path, err);
 	if (r < 0)
 		return r;
-	*ret = mappings_find_device(&detach->mappings, path);
+	if (mappings_on_path(path, &found))
+		*ret = mappings_find_name(&detach->mappings, found.name);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "disks.h"
 #include "known.h"
 #include "luks.h"
+#include "mappings.h"
 #include "output.h"
 #include "volume.h"
 
@@ -25,7 +26,7 @@ struct list {
 };
 
 static void add_row(struct list *list, const struct luks *luks, int number,
-		    const struct token *token)
+		    const struct token *token, const char *open_as)
 {
 	const struct token_wrapping *wrapping = &token->wrapped[0];
 	char host[TOKEN_KEY_MAX];
@@ -45,26 +46,28 @@ static void add_row(struct list *list, const struct luks *luks, int number,
 	table_printf(&list->table, "%d/%d", __builtin_popcount(luks_token_slots(luks, number)),
 		     __builtin_popcount(luks_bypass_slots(luks)));
 	table_add(&list->table, known_by(&list->known, luks->path, luks->uuid));
-	table_add(&list->table, known_open_as(&list->known, luks->path));
+	table_add(&list->table, open_as);
 }
 
 static int add_volume(struct list *list, const char *device, struct cmk_err *err)
 {
 	_cleanup_luks_ struct luks *luks = NULL;
 	int r = luks_open(device, list->debug, &luks, err);
+	struct mapping mapping = { 0 };
 	int t = LUKS_NONE;
 
 	if (r < 0)
 		return r;
 	if (luks_next_token(luks, LUKS_NONE) == LUKS_NONE)
 		return 0;
+	(void)mappings_on_path(luks->path, &mapping);
 	while ((t = luks_next_token(luks, t)) != LUKS_NONE) {
 		struct token token;
 
 		r = luks_token(luks, t, &token, err);
 		if (r < 0)
 			return r;
-		add_row(list, luks, t, &token);
+		add_row(list, luks, t, &token, mapping.name);
 	}
 	list->found++;
 	if (!list->json)
@@ -73,7 +76,7 @@ static int add_volume(struct list *list, const char *device, struct cmk_err *err
 	buf_puts(&list->buf, "{");
 	r = volume_json(&list->buf, luks, err);
 	output_member(&list->buf, "known_by", known_by(&list->known, luks->path, luks->uuid));
-	output_member(&list->buf, "open_as", known_open_as(&list->known, luks->path));
+	output_member(&list->buf, "open_as", mapping.name);
 	buf_puts(&list->buf, "}");
 	return r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The volumes that this machine is to open by itself, and those that are open. */
+/* The volumes that this machine is to open by itself. */
 #include "known.h"
 
 #include <errno.h>
@@ -90,8 +90,6 @@ int known_load(struct known *ret, struct cmk_err *err)
 		r = remembered_load(CONF_DIR, &ret->remembered, &wrong);
 	if (wrong.code != CMK_OK)
 		attach_note("%s; it is left out", wrong.text);
-	if (r == 0)
-		r = mappings_load(MAPPINGS_SYSFS, &ret->mappings);
 	return r;
 }
 
@@ -99,7 +97,6 @@ void known_done(struct known *known)
 {
 	crypttab_done(&known->crypttab);
 	crypttab_done(&known->remembered);
-	mappings_done(&known->mappings);
 }
 
 const char *known_by(const struct known *known, const char *path, const char *uuid)
@@ -109,11 +106,4 @@ const char *known_by(const struct known *known, const char *path, const char *uu
 	if (disks_probe(path, &header) == 0 && is_in(&known->crypttab, path, &header))
 		return "crypttab";
 	return remembered_find(&known->remembered, uuid) != NULL ? "volumes.d" : "";
-}
-
-const char *known_open_as(const struct known *known, const char *path)
-{
-	const struct mapping *mapping = mappings_find_device(&known->mappings, path);
-
-	return mapping != NULL ? mapping->name : "";
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The volumes that this machine is to open by itself, and those that are open. */
+/* The volumes that this machine is to open by itself. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "crypttab.h"
-#include "mappings.h"
 
 /*
  * Adds what is remembered to a crypttab, and with every all other enrolled volumes that are there, as luks-UUID. What
@@ -18,7 +17,6 @@ int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool
 struct known {
 	struct crypttab crypttab;
 	struct crypttab remembered;
-	struct mappings mappings;
 };
 
 /* -ENOMEM or CMK_CONFIG. */
@@ -26,5 +24,3 @@ int known_load(struct known *ret, struct cmk_err *err);
 void known_done(struct known *known);
 /* "crypttab", "volumes.d" or "". */
 const char *known_by(const struct known *known, const char *path, const char *uuid);
-/* The name of the mapping that is on a block device; or "". */
-const char *known_open_as(const struct known *known, const char *path);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -110,21 +111,32 @@ static void find_device(const char *sysfs, struct mapping *mapping)
 	memcpy(mapping->device, below, sizeof(mapping->device));
 }
 
-static int add(struct mappings *mappings, const char *sysfs, const char *node)
+/* False for what is no LUKS2 mapping. */
+static bool read_mapping(const char *sysfs, const char *node, struct mapping *ret)
 {
 	struct mapping mapping = { 0 };
-	struct mapping *grown;
 	char text[ATTRIBUTE_MAX];
 
 	if (!text_copy(mapping.node, sizeof(mapping.node), node))
-		return 0;
+		return false;
 	read_attribute(sysfs, node, "dm/uuid", text);
 	if (!parse_uuid(text, mapping.uuid))
-		return 0;
+		return false;
 	read_attribute(sysfs, node, "dm/name", text);
 	if (!text_copy(mapping.name, sizeof(mapping.name), text))
-		return 0;
+		return false;
 	find_device(sysfs, &mapping);
+	*ret = mapping;
+	return true;
+}
+
+static int add(struct mappings *mappings, const char *sysfs, const char *node)
+{
+	struct mapping mapping;
+	struct mapping *grown;
+
+	if (!read_mapping(sysfs, node, &mapping))
+		return 0;
 	grown = reallocarray(mappings->items, mappings->count + 1, sizeof(*grown));
 	if (grown == NULL)
 		return -ENOMEM;
@@ -182,18 +194,42 @@ bool mappings_path(const struct mapping *mapping, char *out, size_t size)
 	return mapping->device[0] != '\0' && len > 0 && (size_t)len < size;
 }
 
-const struct mapping *mappings_find_device(const struct mappings *mappings, const char *path)
+/* folder is a block device's own in sysfs. */
+static bool find_above(const char *sysfs, const char *folder, int levels, struct mapping *ret)
 {
-	struct stat wanted, st;
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char path[PATH_MAX];
+	char uuid[ATTRIBUTE_MAX];
+	int len = snprintf(path, sizeof(path), "%s/%s/holders", sysfs, folder);
 
-	if (stat(path, &wanted) < 0 || !S_ISBLK(wanted.st_mode))
-		return NULL;
-	for (size_t i = 0; i < mappings->count; i++) {
-		char node[sizeof(mappings->items[i].device) + sizeof("/dev/")];
-
-		if (mappings_path(&mappings->items[i], node, sizeof(node)) &&
-		    stat(node, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == wanted.st_rdev)
-			return &mappings->items[i];
+	dir = len > 0 && len < PATH_MAX ? opendir(path) : NULL;
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (!text_starts(entry->d_name, "dm-"))
+			continue;
+		if (read_mapping(sysfs, entry->d_name, ret))
+			return true;
+		read_attribute(sysfs, entry->d_name, "dm/uuid", uuid);
+		(void)snprintf(path, sizeof(path), "block/%s", entry->d_name);
+		if (text_starts(uuid, DM_BELOW_UUID) && levels > 1 &&
+		    find_above(sysfs, path, levels - 1, ret))
+			return true;
 	}
-	return NULL;
+	return false;
+}
+
+bool mappings_on(const char *sysfs, dev_t device, struct mapping *ret)
+{
+	char folder[64];
+
+	(void)snprintf(folder, sizeof(folder), "dev/block/%u:%u", major(device), minor(device));
+	return find_above(sysfs, folder, LEVELS_MAX, ret);
+}
+
+bool mappings_on_path(const char *path, struct mapping *ret)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISBLK(st.st_mode) &&
+	       mappings_on(MAPPINGS_SYSFS, st.st_rdev, ret);
 }

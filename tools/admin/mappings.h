@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "crypttab.h"
 
@@ -25,9 +26,12 @@ struct mappings {
 /* All of them; none where there is no device-mapper. -ENOMEM. */
 int mappings_load(const char *sysfs, struct mappings *ret);
 void mappings_done(struct mappings *mappings);
-/* By the mapping's name, by the volume's UUID, or by the block device that it is on; or NULL. */
+/* By the mapping's name or by the volume's UUID; or NULL. */
 const struct mapping *mappings_find_name(const struct mappings *mappings, const char *name);
 const struct mapping *mappings_find_uuid(const struct mappings *mappings, const char *uuid);
-const struct mapping *mappings_find_device(const struct mappings *mappings, const char *path);
+/* Of all that are open, the one that is on a block device, from what sysfs has of that alone: whether there is one. */
+bool mappings_on(const char *sysfs, dev_t device, struct mapping *ret);
+/* The same by the device's path. */
+bool mappings_on_path(const char *path, struct mapping *ret);
 /* "/dev/sdb1"; false if the disk is gone. */
 bool mappings_path(const struct mapping *mapping, char *out, size_t size);

@@ -5,6 +5,7 @@ A system that has started, mostly with data disks: what is done with it, and wha
 """
 
 import contextlib
+import json
 import os
 import time
 
@@ -76,6 +77,18 @@ def _pull(machine, shell, failed):
         raise Wrong(f"units have failed: {shell.run(FAILED)}")
 
 
+def _must_be_open_as(shell, name):
+    """What the kernel says is on the disk; and it is not opened once more."""
+    said = shell.run("luks-cmk list --json /dev/vdb")
+    if json.loads(said)["volumes"][0]["open_as"] != name:
+        raise Wrong(f"it should be open as '{name}', but luks-cmk list says: {said}")
+    if not name:
+        return
+    said, status = shell.ask("luks-cmk attach /dev/vdb another 2>&1")
+    if status != 5 or f"open already, as {name};" not in said:
+        raise Wrong(f"it is open already, but luks-cmk attach says: {said}")
+
+
 def hotplug(boot):
     with _started(boot) as (machine, shell):
         failed = shell.run(FAILED)
@@ -88,8 +101,10 @@ def hotplug(boot):
             raise Wrong("a volume that nobody knows was asked for, or opened")
         _mount_later(shell, WANTED)
         shell.run(f"luks-cmk attach --remember /dev/vdb {NAME}")
+        _must_be_open_as(shell, NAME)
         shell.wait(f"mountpoint -q {MOUNT} || mount {MOUNT}", APPEARS, "it cannot be mounted")
-        shell.run(f"echo kept >{MOUNT}/file; umount {MOUNT}; luks-cmk detach {NAME}")
+        shell.run(f"echo kept >{MOUNT}/file; umount {MOUNT}; luks-cmk detach /dev/vdb")
+        _must_be_open_as(shell, "")
         _pull(machine, shell, failed)
         mark = boot.lab.mark()
         machine.plug(1, "data")
