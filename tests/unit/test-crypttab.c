@@ -3,10 +3,7 @@
 #include "rows.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "base/io.h"
 #include "tools/admin/crypttab.h"
 
 #define U "UUID=0b7e9a52-6d0c-4f6e-9a53-6f4c2e6d2f10"
@@ -124,32 +121,12 @@ static void test_load(void **state)
 	CHECK_SENTENCE("load", err.text, "/dev/null");
 }
 
-/* A NUL hides nothing of what follows. */
-static void test_nul(void **state)
-{
-	static const char text[] = "root /dev/vda\0none\ndata /dev/vdb\n";
-	_cleanup_crypttab_ struct crypttab crypttab = { 0 };
-	char path[] = "/tmp/crypttab-XXXXXX";
-	int fd = mkstemp(path);
-
-	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(io_write_all(fd, text, sizeof(text) - 1), 0);
-	assert_int_equal(crypttab_load(path, &crypttab, NULL), 0);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(close(fd), 0);
-	assert_int_equal(crypttab.count, 2);
-	assert_int_equal(crypttab.wrong_line, 2);
-	assert_string_equal(crypttab_find(&crypttab, "data")->source, "/dev/vdb");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_load),
-		cmocka_unit_test(test_nul),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

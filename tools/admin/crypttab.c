@@ -187,11 +187,6 @@ int crypttab_load(const char *path, struct crypttab *ret, struct cmk_err *err)
 	}
 	if (r < 0)
 		return cmk_err_errno(err, CMK_CONFIG, -r, "%s cannot be read", path);
-	/* A NUL ends a line, as systemd reads it. */
-	for (size_t i = 0; i < file.len; i++) {
-		if (file.data[i] == '\0')
-			file.data[i] = '\n';
-	}
 	return crypttab_parse((const char *)file.data, ret);
 }
 

@@ -109,10 +109,7 @@ static int load(struct luks *luks, struct cmk_err *err)
 
 	(void)disks_probe(luks->path, &header);
 	if (r < 0 && header.version == 0)
-		return cmk_err(err, CMK_DEVICE,
-			       "%s is no LUKS volume; check the name, or make one of it with: "
-			       "luks-cmk format",
-			       luks->name);
+		return cmk_err(err, CMK_DEVICE, "%s is no LUKS volume", luks->name);
 	if (r < 0)
 		return luks_err(luks, r, CMK_DEVICE, err, "the LUKS header of %s cannot be read",
 				luks->name);
