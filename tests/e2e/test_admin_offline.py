@@ -219,10 +219,12 @@ def make_device(machine, kind):
     return path
 
 
+NO_LUKS = (" is no LUKS volume; check that it is the right device, or make a volume of it, which destroys its data, by "
+           "luks-cmk format or cryptsetup luksFormat [device]")
 DEVICES = {
-    "absent": "No such file", "zeros": "is no LUKS volume", "short": "is no LUKS volume",
+    "absent": "No such file", "zeros": NO_LUKS, "short": NO_LUKS,
     "luks1": "cryptsetup convert --type luks2", "detached header": "detached header",
-    "headerless": "is no LUKS volume", "cut header": "cannot be read",
+    "headerless": NO_LUKS, "cut header": "cannot be read",
 }
 ON_DEVICE = [["status"], ["remove"], ["check"], ["list"], ["why"], ["enroll", "--customer", "contoso"]]
 
@@ -239,7 +241,7 @@ def test_bad_device(configured, kind, words):
 
 @pytest.mark.parametrize("path, part", [
     ("/dev/null", "neither a block device nor an image file"), ("/tmp", "neither a block device"),
-    ("UUID=00000000-1111-2222-3333-444444444444", "no LUKS2 volume of this machine has UUID="),
+    ("UUID=00000000-1111-2222-3333-444444444444", "no LUKS2 volume of this machine has UUID=00000000-1111-2222-3333-444444444444; lsblk -f"),
     ("LABEL=../../tmp", "no LUKS2 volume of this machine has LABEL="),
 ])
 def test_no_device(machine, path, part):

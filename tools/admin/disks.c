@@ -185,7 +185,9 @@ static int resolve_scan(struct disks *disks, const char *device, char **ret, str
 			       "%s was not found among the devices that may be read; run as root",
 			       device);
 	if (found == NULL)
-		return cmk_err(err, CMK_DEVICE, "no LUKS2 volume of this machine has %s", device);
+		return cmk_err(err, CMK_DEVICE,
+			       "no LUKS2 volume of this machine has %s; lsblk -f shows what it has",
+			       device);
 	*ret = strdup(found);
 	return *ret == NULL ? -ENOMEM : 0;
 }

@@ -109,7 +109,11 @@ static int load(struct luks *luks, struct cmk_err *err)
 
 	(void)disks_probe(luks->path, &header);
 	if (r < 0 && header.version == 0)
-		return cmk_err(err, CMK_DEVICE, "%s is no LUKS volume", luks->name);
+		return cmk_err(err, CMK_DEVICE,
+			       "%s is no LUKS volume; check that it is the right device, or make "
+			       "a volume of it, which destroys its data, by luks-cmk format or "
+			       "cryptsetup luksFormat",
+			       luks->name);
 	if (r < 0)
 		return luks_err(luks, r, CMK_DEVICE, err, "the LUKS header of %s cannot be read",
 				luks->name);
