@@ -294,6 +294,8 @@ int config_key_store(const struct config_key *key, void *base, const struct conf
 int config_read_file(const char *path, struct secret *ret, struct cmk_err *err)
 {
 	_cleanup_secret_ struct secret text = { 0 };
+	const uint8_t *nul;
+	unsigned line = 1;
 	int r;
 
 	r = io_read_file(path, CONFIG_FILE_MAX, false, &text);
@@ -304,9 +306,13 @@ int config_read_file(const char *path, struct secret *ret, struct cmk_err *err)
 			       CONFIG_FILE_MAX);
 	if (r < 0)
 		return cmk_err_errno(err, CMK_CONFIG, -r, "cannot read %s", path);
-	if (memchr(text.data, '\0', text.len))
-		return cmk_err(err, CMK_CONFIG, "%s holds a NUL byte; write it again as text",
-			       path);
+	nul = memchr(text.data, '\0', text.len);
+	for (const uint8_t *p = text.data; nul && p < nul; p++)
+		line += *p == '\n';
+	if (nul)
+		return cmk_err(err, CMK_CONFIG,
+			       "%s line %u: there is a NUL byte; write the file again as text",
+			       path, line);
 	secret_move(ret, &text);
 	return 0;
 }

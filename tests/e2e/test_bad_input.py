@@ -283,6 +283,7 @@ CONFIGURATIONS = {
     "built-in": ("[cloud AzurePublic]\nauthority = login.example.com\n", "line 2"),
     "half-cloud": ("[cloud x]\nauthority = login.example.com\n", "vault_suffix"),
     "escape": ("[network]\n\x1b[31mtimeout = 5\n", "line 2"), "long": ("[network]\n" + "x" * 70000, "luks-cmk.conf"),
+    "nul": ("[network]\ntimeout = 5\n\0\0\0", "line 3"),
 }
 
 
@@ -300,7 +301,7 @@ def test_configuration(machine, enrolled, name):
 
 
 @pytest.mark.parametrize("text", ("", "[customer]\n", "[customer]\ntenant = x\n", "[customer]\nkey = http://x/keys/y\n",
-                                  "[customer]\n\x1b[31m = 1\n"), ids=range(5))
+                                  "[customer]\n\x1b[31m = 1\n", "[customer]\n\0"), ids=range(6))
 def test_customer(machine, volume, text):
     machine.configure(provider=True)
     machine.add_customer("contoso")

@@ -270,6 +270,27 @@ def test_a_wrong_file_does_not_keep_others_back(machine, enrolled, attach_loop):
     assert probe(machine, enrolled, "--first")["LUKS_CMK_NAME"] == "data"
 
 
+def test_a_line_with_a_nul_byte_does_not_keep_others_back(machine, enrolled, attach_loop):
+    """Such as a crash leaves in a file; whoever reads the table says so."""
+    device = f"/dev/{attach_loop(enrolled)}"
+    remember(machine, enrolled, "other UUID none luks")
+    table = machine.inside("/etc/crypttab")
+    said = "Note: line 2 of {} is not NAME DEVICE [KEY [OPTIONS]], or holds a NUL byte; it is left out.\n"
+    with open(table, "wb") as file:
+        file.write(f"# name device\nx /dev/null\0\ndata {device} none luks\n".encode())
+    try:
+        for words, part in ((("list", device), "crypttab"), (("attach", "--all", "--dry-run"), "data would open\n")):
+            done = machine.tool(*words)
+            assert part in done.out and done.err == said.format("/etc/crypttab"), done
+    finally:
+        os.unlink(table)
+    remembered_file = os.path.join(machine.conf, "volumes.d", os.listdir(os.path.join(machine.conf, "volumes.d"))[0])
+    with open(remembered_file, "ab") as file:
+        file.write(b"\0\0\0\0")
+    done = machine.tool("attach", "--all", "--dry-run")
+    assert "other would open\n" in done.out and "line 2 of /etc/luks-cmk/volumes.d" in done.err, done
+
+
 def test_list_says_who_knows_it(machine, enrolled, attach_loop):
     device = f"/dev/{attach_loop(enrolled)}"
 

@@ -308,7 +308,7 @@ static void test_files(void **state)
 	assert_int_equal(config.network.timeout, 9);
 	assert_int_equal(io_write_file(path, "[network]\n\0timeout", 18, 0600), 0);
 	assert_int_equal(config_load(folder, &config, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "holds a NUL byte"));
+	assert_non_null(strstr(err.text, "luks-cmk.conf line 2: there is a NUL byte"));
 	assert_int_equal(truncate(path, CONFIG_FILE_MAX + 1), 0);
 	assert_int_equal(config_load(folder, &config, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "longer than 65536"));

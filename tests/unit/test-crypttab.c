@@ -75,7 +75,8 @@ static void test_lines(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		_cleanup_crypttab_ struct crypttab crypttab = { 0 };
 
-		CHECK_INT(rows[i].line, crypttab_parse(rows[i].line, &crypttab), 0);
+		CHECK_INT(rows[i].line,
+			  crypttab_parse(rows[i].line, strlen(rows[i].line), &crypttab), 0);
 		CHECK_INT(rows[i].line, crypttab.count, rows[i].name != NULL);
 		CHECK_INT(rows[i].line, crypttab.wrong_line, rows[i].wrong);
 		if (rows[i].name == NULL)
@@ -99,12 +100,44 @@ static void test_table(void **state)
 	_cleanup_crypttab_ struct crypttab crypttab = { 0 };
 
 	(void)state;
-	assert_int_equal(crypttab_parse(text, &crypttab), 0);
+	assert_int_equal(crypttab_parse(text, strlen(text), &crypttab), 0);
 	assert_int_equal(crypttab.count, 3);
 	assert_int_equal(crypttab.wrong_line, 4);
 	assert_string_equal(crypttab_find(&crypttab, "root")->source, U);
 	assert_string_equal(crypttab_find(&crypttab, "last")->source, "/dev/vdd");
 	assert_null(crypttab_find(&crypttab, "wrong"));
+}
+
+/* As a file has them after a crash, or a table in UTF-16: what stands beside them is read. */
+static void test_nul(void **state)
+{
+	static const struct {
+		const char *row, *text;
+		size_t len;
+		size_t count;
+		unsigned wrong_line;
+	} rows[] = {
+#define NUL_ROW(text, count, wrong) { #text, text, sizeof(text) - 1, count, wrong }
+		NUL_ROW("a /dev/a\n\0b /dev/b\nc /dev/c\n", 2, 2),
+		NUL_ROW("a /dev/a\nb /dev/b\0\nc /dev/c\n", 2, 2),
+		NUL_ROW("a /dev/a none lu\0ks", 0, 1),
+		NUL_ROW("a /dev/a\nc /dev/c\n\0\0\0\0", 2, 3),
+		NUL_ROW("\0", 0, 1),
+		NUL_ROW("# \0\na /dev/a\nc /dev/c", 2, 1),
+		NUL_ROW("a\0 \0/\0d\0\n\0c\0 \0/\0", 0, 1),
+		NUL_ROW("a /dev/a\n\nc /dev/c\n", 2, 0),
+		NUL_ROW("", 0, 0),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		_cleanup_crypttab_ struct crypttab crypttab = { 0 };
+
+		CHECK_INT(rows[i].row, crypttab_parse(rows[i].text, rows[i].len, &crypttab), 0);
+		CHECK_INT(rows[i].row, crypttab.count, rows[i].count);
+		CHECK_INT(rows[i].row, crypttab.wrong_line, rows[i].wrong_line);
+		CHECK(rows[i].row, rows[i].count == 0 || crypttab_find(&crypttab, "c") != NULL);
+	}
 }
 
 static void test_load(void **state)
@@ -126,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_load),
 	};
 

@@ -128,10 +128,7 @@ static int load_crypttab(struct attach *attach, struct cmk_err *err)
 
 	if (attach->crypttab_file != NULL && stat(path, &st) < 0)
 		return cmk_err_errno(err, CMK_CONFIG, errno, "%s cannot be read", path);
-	r = crypttab_load(path, &attach->crypttab, err);
-	if (r == 0 && attach->crypttab.wrong_line > 0)
-		attach_note("line %u of %s is not NAME DEVICE [KEY [OPTIONS]] and is left out",
-			    attach->crypttab.wrong_line, path);
+	r = known_crypttab(path, &attach->crypttab, err);
 	/* An initramfs's table has all that the boot needs. */
 	if (r == 0 && !attach->boot)
 		r = remembered_load(CONF_DIR, &attach->remembered, &wrong);

@@ -145,29 +145,43 @@ int crypttab_add(struct crypttab *crypttab, const struct crypttab_entry *entry)
 	return 1;
 }
 
-int crypttab_parse(const char *text, struct crypttab *ret)
+/* 1, 0 if it is wrong, or -ENOMEM. */
+static int add_line(struct crypttab *crypttab, char *line, size_t len)
+{
+	struct crypttab_entry entry = { 0 };
+
+	if (strlen(line) != len)
+		return 0;
+	line += strspn(line, BLANKS);
+	if (*line == '\0' || *line == '#')
+		return 1;
+	if (!parse_line(line, &entry))
+		return 0;
+	return crypttab_add(crypttab, &entry) < 0 ? -ENOMEM : 1;
+}
+
+int crypttab_parse(const char *text, size_t len, struct crypttab *ret)
 {
 	_cleanup_crypttab_ struct crypttab crypttab = { 0 };
-	_cleanup_free_ char *copy = strdup(text);
-	char *rest = copy;
+	_cleanup_free_ char *copy = malloc(len + 1);
 	unsigned number = 0;
+	char *end;
 
 	if (copy == NULL)
 		return -ENOMEM;
-	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-		struct crypttab_entry entry = { 0 };
+	memcpy(copy, text, len);
+	copy[len] = '\n';
+	for (char *line = copy; line <= copy + len; line = end + 1) {
+		int r;
 
+		end = memchr(line, '\n', (size_t)(copy + len + 1 - line));
+		*end = '\0';
 		number++;
-		line += strspn(line, BLANKS);
-		if (*line == '\0' || *line == '#')
-			continue;
-		if (!parse_line(line, &entry)) {
-			if (crypttab.wrong_line == 0)
-				crypttab.wrong_line = number;
-			continue;
-		}
-		if (crypttab_add(&crypttab, &entry) < 0)
-			return -ENOMEM;
+		r = add_line(&crypttab, line, (size_t)(end - line));
+		if (r < 0)
+			return r;
+		if (r == 0 && crypttab.wrong_line == 0)
+			crypttab.wrong_line = number;
 	}
 	*ret = crypttab;
 	crypttab = (struct crypttab){ 0 };
@@ -187,7 +201,7 @@ int crypttab_load(const char *path, struct crypttab *ret, struct cmk_err *err)
 	}
 	if (r < 0)
 		return cmk_err_errno(err, CMK_CONFIG, -r, "%s cannot be read", path);
-	return crypttab_parse((const char *)file.data, ret);
+	return crypttab_parse((const char *)file.data, file.len, ret);
 }
 
 void crypttab_done(struct crypttab *crypttab)

@@ -43,6 +43,8 @@ struct crypttab {
 	unsigned
 		wrong_line; /* the first that is none of crypttab's, or 0; such lines are left out */
 };
+/* What there is to say of it: its number and the file. */
+#define CRYPTTAB_WRONG	   "line %u of %s is not NAME DEVICE [KEY [OPTIONS]], or holds a NUL byte"
 #define _cleanup_crypttab_ __attribute__((cleanup(crypttab_done)))
 
 /* Whether a mapping may be called so. */
@@ -54,7 +56,7 @@ bool crypttab_is_name(const char *name);
  * that was there before is left out: whoever reads the table from its top has opened the first.
  * 0 or -ENOMEM.
  */
-int crypttab_parse(const char *text, struct crypttab *ret);
+int crypttab_parse(const char *text, size_t len, struct crypttab *ret);
 /* A file that is not there is an empty table. CMK_CONFIG. */
 int crypttab_load(const char *path, struct crypttab *ret, struct cmk_err *err);
 /* One more, unless its name is there already: 1 or 0, -ENOMEM. */

@@ -81,10 +81,19 @@ int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool
 	return 0;
 }
 
+int known_crypttab(const char *path, struct crypttab *ret, struct cmk_err *err)
+{
+	int r = crypttab_load(path, ret, err);
+
+	if (r == 0 && ret->wrong_line > 0)
+		attach_note(CRYPTTAB_WRONG "; it is left out", ret->wrong_line, path);
+	return r;
+}
+
 int known_load(struct known *ret, struct cmk_err *err)
 {
 	struct cmk_err wrong = { 0 };
-	int r = crypttab_load(CRYPTTAB_FILE, &ret->crypttab, err);
+	int r = known_crypttab(CRYPTTAB_FILE, &ret->crypttab, err);
 
 	if (r == 0)
 		r = remembered_load(CONF_DIR, &ret->remembered, &wrong);

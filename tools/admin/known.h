@@ -13,6 +13,9 @@
 int known_add(struct crypttab *crypttab, const struct crypttab *remembered, bool every,
 	      struct cmk_err *err);
 
+/* crypttab_load(), and says which line is left out. */
+int known_crypttab(const char *path, struct crypttab *ret, struct cmk_err *err);
+
 /* All of it, for a list of volumes. */
 struct known {
 	struct crypttab crypttab;

@@ -43,12 +43,11 @@ static int add_file(const char *path, struct crypttab *all, struct cmk_err *err)
 	if (r < 0 && r != -ENOMEM && r != -ENOENT)
 		(void)cmk_err_errno(err, CMK_CONFIG, -r, "%s cannot be read", path);
 	if (r == 0)
-		r = crypttab_parse((const char *)text.data, &file);
+		r = crypttab_parse((const char *)text.data, text.len, &file);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	if (file.wrong_line > 0)
-		(void)cmk_err(err, CMK_CONFIG, "line %u of %s is not NAME DEVICE [KEY [OPTIONS]]",
-			      file.wrong_line, path);
+		(void)cmk_err(err, CMK_CONFIG, CRYPTTAB_WRONG, file.wrong_line, path);
 	for (size_t i = 0; i < file.count; i++) {
 		r = crypttab_add(all, &file.entries[i]);
 		if (r < 0)
