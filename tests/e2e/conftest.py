@@ -14,8 +14,8 @@ def pytest_configure(config):
 
 # Never beside each other: loop devices have no namespaces, and these make some, or look at all that there are; one
 # counts what the others of its file have seen.
-TOGETHER = {"test_admin_offline.py": "loops", "test_hotplug.py": "loops", "test_initrd.py": "loops",
-            "test_misconfigured.py": "counted"}
+TOGETHER = {"test_admin_offline.py": "loops", "test_boot_scripts.py": "loops", "test_hotplug.py": "loops",
+            "test_initrd.py": "loops", "test_misconfigured.py": "counted"}
 
 
 @pytest.hookimpl(tryfirst=True)

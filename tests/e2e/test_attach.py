@@ -511,28 +511,6 @@ def test_boot_two_tokens_share_the_time(machine):
     assert len(machine.why(image)) == 1
 
 
-@pytest.mark.parametrize("script, why", [
-    ("echo no cable; echo and more; exit 1", "there is no network: no cable; check"),
-    ("exit 1", "failed, and did not say why")])
-def test_boot_without_network(machine, enrolled, script, why):
-    """The program that should bring it up tells why it did not: nobody is asked."""
-    first = machine.write("up", f"#!/bin/sh\n{script}\n")
-    os.chmod(first, 0o755)
-    table = crypttab(machine, f"root {enrolled} none")
-    mark = machine.lab.mark()
-    done = boot(machine, table, "--timeout", "10", "--first", first)
-    assert done.status == 4 and why in done.err and "[no-network]" in done.err and "asking" not in done.out, done
-    assert not machine.lab.log(mark)
-    assert machine.why(enrolled) == ["no-network"]
-
-
-def test_boot_with_network(machine, enrolled):
-    first = machine.write("up", "#!/bin/sh\necho said meanwhile\n[ $1 = 6 ]\n")
-    os.chmod(first, 0o755)
-    done = boot(machine, crypttab(machine, f"root {enrolled} none"), "--timeout", "10", "--first", first)
-    assert done.status == 0 and "root would open" in done.out and "said meanwhile" not in done.out, done
-
-
 def test_nobody_listens(machine, enrolled):
     """Whoever reads what it says goes away at the first word: what was begun is ended nevertheless."""
     other = machine.enrolled_image("fabrikam")

@@ -2,6 +2,7 @@
 """What the initramfs's scripts read by themselves; that they boot is seen in the boot lab."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -24,6 +25,15 @@ def fixture_shell(machine):
     return run
 
 
+@pytest.fixture(name="loop")
+def fixture_loop(machine, volume):
+    """(name, UUID) of a device whose volume has a label."""
+    assert machine.cryptsetup("config", "--label", "my data", volume).status == 0
+    path = subprocess.run(["losetup", "-f", "--show", volume], check=True, capture_output=True, text=True).stdout.strip()
+    yield os.path.basename(path), machine.cryptsetup("luksUUID", volume).out.strip()
+    subprocess.run(["losetup", "-d", path], check=True)
+
+
 @pytest.mark.parametrize("conf, timeout", [
     ("[network]\ntimeout = 30\n", "30"), ("  [network] ; ours\n\ttimeout=forever\n", "forever"),
     ("[network]\ntimeout : 7 ; seconds", "7"), ("[network]\n#timeout = 30\n", "60"), ("[network]\ntimeout = soon\n", "60"),
@@ -41,6 +51,17 @@ def test_name_servers(machine, shell):
     note = machine.write("net-eth0.conf", "DEVICE='eth0'\nIPV4ADDR='10.0.0.4'\nIPV4DNS0='168.63.129.16'\nIPV4DNS1='0.0.0.0'\n"
                          "IPV4DNS1=10.0.0.1\nIPV4DNS0=''\nIPV4DNS0='1.2.3.4; rm'\nIPV4DNS2='10.0.0.2'\n")
     assert shell(f"network_noted {note}") == "nameserver 168.63.129.16\nnameserver 10.0.0.1\n"
+
+
+@pytest.mark.parametrize("source, there", [
+    ("UUID={}", True), ("/dev/{device}", True), (r"/dev/\0{octal}", True),
+    ("UUID=00000000-0000-4000-8000-000000000000", False), ("/dev/nothing", False), ("LABEL=nothing", False),
+    (r"LABEL=my\040data", True), ("PARTLABEL=", False), ("nonsense", False)])
+def test_devices(machine, shell, loop, source, there):
+    """However crypttab names them: what is taken for absent would be hidden from cryptroot."""
+    name, uuid = loop
+    path = machine.write("source", source.format(uuid, device=name, octal=f"{ord(name[0]):o}{name[1:]}"))
+    assert shell(f'! luks_cmk_device "$(cat {path})" || echo there') == ("there\n" if there else "")
 
 
 def test_late_disks_are_hidden(machine, shell):
