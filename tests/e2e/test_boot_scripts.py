@@ -56,12 +56,17 @@ def test_name_servers(machine, shell):
 @pytest.mark.parametrize("source, there", [
     ("UUID={}", True), ("/dev/{device}", True), (r"/dev/\0{octal}", True),
     ("UUID=00000000-0000-4000-8000-000000000000", False), ("/dev/nothing", False), ("LABEL=nothing", False),
-    (r"LABEL=my\040data", True), ("PARTLABEL=", False), ("nonsense", False)])
+    (r"LABEL=my\040data", True), (r'LABEL="my\040data"', True), ("PARTLABEL=", False), ("nonsense", False)])
 def test_devices(machine, shell, loop, source, there):
     """However crypttab names them: what is taken for absent would be hidden from cryptroot."""
     name, uuid = loop
     path = machine.write("source", source.format(uuid, device=name, octal=f"{ord(name[0]):o}{name[1:]}"))
     assert shell(f'! luks_cmk_device "$(cat {path})" || echo there') == ("there\n" if there else "")
+
+
+def test_device_as_it_stands(machine, shell):
+    path = machine.write(r"a\040disk", "")
+    assert shell(f"luks_cmk_device '{path}' && ! luks_cmk_device '{path}s'") == ""
 
 
 def test_late_disks_are_hidden(machine, shell):
