@@ -82,3 +82,18 @@ def test_late_disks_are_hidden(machine, shell):
     assert shell(f"{head} luks_cmk_hide_late; cat {theirs}") == lines[2] + "\n"
     os.unlink(os.path.join(late, "late", "root"))
     assert shell(f"{head} luks_cmk_hide_late; cat {theirs}") == lines[0] + "\n" + lines[2] + "\n"
+
+
+def test_late_disk_is_asked_for_beside(machine, shell):
+    """timeout = forever: cryptroot, of which the prompt will be ended, asks for a disk that has come since."""
+    table = machine.write("crypttab", "root UUID=1 none luks,initramfs\nlater UUID=2 none luks\n")
+    theirs = machine.write("theirs", "")
+    late = machine.path("run-forever")
+    os.makedirs(os.path.join(late, "late"))
+    machine.write(os.path.join(late, "late", "later"), "")
+    script = machine.write("cryptroot", f"#!/bin/sh\necho $CRYPTROOT_STAGE; cat {theirs}\n")
+    os.chmod(script, 0o755)
+    said = shell(f"luks_cmk_table={table} cryptroot_table={theirs} luks_cmk_run={late} cryptroot_script={script}\n"
+                 "network_up() { :; }\nluks_cmk_open() { :; }\nluks_cmk_start_units() { :; }\n"
+                 "luks_cmk_go_on local-block 2>/dev/null; wait")
+    assert said == "local-block\nroot UUID=1 none luks,initramfs\n"

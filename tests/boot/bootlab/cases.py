@@ -181,6 +181,8 @@ CASES = [
     Case("late-disk", "the disk comes when cryptroot would wait for it", late=20, bound=60, requests=GOOD),
     Case("later-disk", "the disk comes when the initramfs has nearly given up on it", late=28, bound=60, requests=GOOD,
          full=True),
+    Case("late-forever", "the disk comes late, and the vault is away, timeout = forever", late=20, append=FOREVER,
+         code="service-down", bound=60, comes_back=8, fault=DOWN, full=True),
     Case("system", "and systemd starts", full_boot=True, requests=GOOD, ci=True),
     Case("system-why", "systemd starts, and knows why, also when it starts once more", full_boot=True, again=True, keep=True,
          code="key-disabled", cloud=("key_disable", "contoso/disk"), undo=("key_enable", "contoso/disk")),
