@@ -38,7 +38,7 @@ def fixture_loop(machine, volume):
     ("[network]\ntimeout = 30\n", "30"), ("  [network] ; ours\n\ttimeout=forever\n", "forever"),
     ("[network]\ntimeout : 7 ; seconds", "7"), ("[network]\n#timeout = 30\n", "60"), ("[network]\ntimeout = soon\n", "60"),
     ("[network]\ntimeout = 99999\n", "60"), ("[network]\nproxy = http://p\n[identity]\ntimeout = 5\n", "60"),
-    ("timeout = 5\n[network]\n", "60"), ("[network]\ntimeout = 5\n[x]\n[network]\ntimeout = 6\n", "6"), ("", "60"), (None, "60")])
+    ("[network]\r\ntimeout = 30\r\n", "30"), ("timeout = 5\n[network]\n", "60"), ("[network]\ntimeout = 5\n[x]\n[network]\ntimeout = 6\n", "6"), ("", "60"), (None, "60")])
 def test_timeout(machine, shell, conf, timeout):
     """As the helper reads it; what that refuses is bounded as if it were not there."""
     path = machine.path("absent") if conf is None else machine.write("luks-cmk.conf", conf)
