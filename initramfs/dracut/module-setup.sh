@@ -142,7 +142,7 @@ add_plain() {
 in_crypttab() {
 	local device
 	while read -r _ device _; do
-		[[ $device != *=* ]] || device=$(blkid -l -t "$device" -o device)
+		[[ $device == /* ]] || device=$(blkid -l -t "$device" -o device)
 		[[ ! $device -ef $1 ]] || return 0
 	done <"$initdir/etc/crypttab"
 	return 1
