@@ -521,6 +521,20 @@ def test_nobody_listens(machine, enrolled):
     assert machine.why(other) == ["key-disabled"]
 
 
+def test_boot_takes_what_comes_while_others_are_opened(machine, enrolled):
+    """After it has been told to be missing."""
+    late = machine.path("late")
+    table = crypttab(machine, f"hung {enrolled} none", f"late {late} none")
+    other = machine.enrolled_image("fabrikam")
+    with machine.lab.fault("blackhole", service="vault", host="contoso.vault.azure.net"):
+        process = start_boot(machine, table, "--wait", "1", "--timeout", "60")
+        assert process.stderr.readline().startswith(b"Note: late has not appeared")
+        os.rename(machine.copy(other), late)
+        assert any(line == b"luks-cmk: late would open\n" for line in process.stdout)
+        os.kill(min(below(process, "luks-cmk")), signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
 def test_boot_waits_for_a_device(machine, enrolled):
     late = machine.path("late")
     table = crypttab(machine, f"root {late} none", f"data {enrolled} none")

@@ -8,21 +8,36 @@
 /* How often to look for devices, where udevd tells when there are any. */
 #define LOOK_SELDOM_MS 5000
 
+/* Whoever waits for devices takes one that comes later, too, as long as others are being opened. */
+static bool is_looked_for(const struct attach_many *many, const struct attach_job *job)
+{
+	if (job->last.phase == ATTACH_MISSING)
+		return many->settings->device_wait > 0;
+	return job->device == NULL && job->worker == NULL && !attach_job_is_over(job);
+}
+
+static void look_for(struct attach_many *many, struct attach_job *job, struct disks *disks,
+		     int64_t now_ms)
+{
+	bool told = job->last.phase == ATTACH_MISSING;
+
+	job->last.phase = ATTACH_IDLE;
+	attach_job_look(job, disks);
+	if (job->device != NULL || job->last.phase != ATTACH_IDLE ||
+	    now_ms < many->device_deadline_ms)
+		return;
+	job->last.phase = ATTACH_MISSING;
+	if (!told)
+		attach_many_say(many, job);
+}
+
 static void look(struct attach_many *many, int64_t now_ms)
 {
 	_cleanup_disks_ struct disks disks = { 0 };
 
 	for (size_t i = 0; i < many->count; i++) {
-		struct attach_job *job = &many->jobs[i];
-
-		if (job->device != NULL || job->worker != NULL || attach_job_is_over(job))
-			continue;
-		attach_job_look(job, &disks);
-		if (job->device == NULL && job->last.phase == ATTACH_IDLE &&
-		    now_ms >= many->device_deadline_ms) {
-			job->last.phase = ATTACH_MISSING;
-			attach_many_say(many, job);
-		}
+		if (is_looked_for(many, &many->jobs[i]))
+			look_for(many, &many->jobs[i], &disks, now_ms);
 	}
 	many->look_ms = now_ms + (many->monitor != NULL ? LOOK_SELDOM_MS : ATTACH_TICK_MS);
 	if (now_ms < many->device_deadline_ms && many->device_deadline_ms < many->look_ms)

@@ -33,8 +33,9 @@ void attach_table_note(struct attach_table *table, const struct attach_event *ev
 {
 	struct attach_event *last = &table->last[event->volume];
 
-	if (last->phase < ATTACH_OTHERS && event->phase >= ATTACH_OTHERS)
-		table->over++;
+	/* What was missing may come. */
+	table->over -= last->phase >= ATTACH_OTHERS;
+	table->over += event->phase >= ATTACH_OTHERS;
 	*last = *event;
 }
 
