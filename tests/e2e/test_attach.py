@@ -521,6 +521,16 @@ def test_nobody_listens(machine, enrolled):
     assert machine.why(other) == ["key-disabled"]
 
 
+def test_nobody_reads_the_errors(machine, enrolled):
+    """The last of them is written in vain: the table is printed all the same."""
+    other = machine.enrolled_image("fabrikam")
+    machine.lab.key_disable("fabrikam/disk")
+    table = crypttab(machine, f"one {enrolled} none", f"two {other} none")
+    with machine.lab.fault("delay", service="vault", host="fabrikam.vault.azure.net", seconds=3):
+        done = machine.run("sh", "-c", f"exec 3>&1; luks-cmk attach --all --dry-run --crypttab {table} 2>&1 >&3 | true")
+    assert "[key-disabled]" in done.out, done
+
+
 def test_boot_takes_what_comes_while_others_are_opened(machine, enrolled):
     """After it has been told to be missing."""
     late = machine.path("late")

@@ -119,5 +119,5 @@ int first_run(const struct first *first, struct typed *typed, char *ret_why)
 		read_why(from, first, ret_why);
 	}
 	signals_release(&signals);
-	return r;
+	return signals_caught() != 0 ? signals_caught() : r;
 }

@@ -33,9 +33,10 @@ void signals_catch(struct signals *ret)
 
 void signals_release(const struct signals *signals)
 {
+	/* In this order, so that one which is pending is noted, and does not end us here. */
+	(void)sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 	for (size_t i = 0; i < SIGNALS_COUNT; i++)
 		(void)sigaction(numbers[i], &signals->old[i], NULL);
-	(void)sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
 int signals_caught(void)

@@ -16,7 +16,7 @@ struct signals {
  * reads of it. All are blocked but where mask is used.
  */
 void signals_catch(struct signals *ret);
-/* As it was before; what was caught is for the caller to raise again. */
+/* As it was before; what was caught, until now, is for the caller to raise again. */
 void signals_release(const struct signals *signals);
 /* The number of the last signal caught that is to end us, or 0. */
 int signals_caught(void);

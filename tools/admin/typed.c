@@ -24,7 +24,7 @@ static struct {
 	struct termios saved;
 } restored;
 
-/* Those that the rest of the program does not catch. */
+/* Those that the rest of the program does not catch, or not all the time. */
 static const int fatal[] = { SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGPIPE, SIGALRM };
 
 static void restore_and_die(int number)
