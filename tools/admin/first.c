@@ -86,8 +86,7 @@ static void read_why(int fd, const struct first *first, char *ret)
 	ret[n > 0 ? n : 0] = '\0';
 	ret[strcspn(ret, "\n")] = '\0';
 	if (ret[0] == '\0')
-		(void)snprintf(ret, FIRST_WHY_MAX, "%s failed, and did not say why",
-			       first->program);
+		(void)snprintf(ret, FIRST_WHY_MAX, "%s did not say why", first->program);
 }
 
 int first_run(const struct first *first, struct typed *typed, char *ret_why)
