@@ -89,7 +89,7 @@ add_programs() {
 	done
 	# Threads end through libgcc_s, which glibc loads only then.
 	inst_libdir_file 'libgcc_s.so*'
-	inst_multiple blkid cat date flock grep ip mkdir modprobe readlink rm sed sleep tr udevadm
+	inst_multiple blkid cat date flock grep ip mkdir modprobe mv readlink rm sed sleep tr udevadm
 }
 
 # Not by rd.neednet=1, for which dracut's queue would wait until NetworkManager has given up on the last card.
