@@ -106,7 +106,7 @@ add_systemd() {
 	local unit
 	inst_simple "$boot/dracut/boot" /lib/luks-cmk/boot
 	inst_simple "$boot/dracut/network" /lib/luks-cmk/network
-	for unit in luks-cmk-boot.service systemd-{cryptsetup@,networkd}.service.d/luks-cmk.conf; do
+	for unit in luks-cmk-{boot,forever}.service systemd-{cryptsetup@,networkd}.service.d/luks-cmk.conf; do
 		inst_simple "$boot/dracut/$unit" "$systemdsystemunitdir/$unit"
 	done
 	if dracut_module_included systemd-networkd; then

@@ -94,6 +94,6 @@ def test_late_disk_is_asked_for_beside(machine, shell):
     script = machine.write("cryptroot", f"#!/bin/sh\necho $CRYPTROOT_STAGE; cat {theirs}\n")
     os.chmod(script, 0o755)
     said = shell(f"luks_cmk_table={table} cryptroot_table={theirs} luks_cmk_run={late} cryptroot_script={script}\n"
-                 "network_up() { :; }\nluks_cmk_open() { :; }\nluks_cmk_start_units() { :; }\n"
+                 "network_up() { :; }\nluks_cmk_open() { :; }\n"
                  "luks_cmk_go_on local-block 2>/dev/null; wait")
     assert said == "local-block\nroot UUID=1 none luks,initramfs\n"

@@ -25,7 +25,10 @@ struct attach_job {
 };
 
 bool attach_job_is_over(const struct attach_job *job);
-/* Looks for the device, among disks at last, and what is on it: may be over after that. */
+/*
+ * Looks for the device, and what is on it: may be over after that. disks is scanned for it if udevd's links do not
+ * have it.
+ */
 void attach_job_look(struct attach_job *job, struct disks *disks);
 /* Makes err, which is copied, the job's end; and leaves a record of it where the token is known. */
 void attach_job_fail(struct attach_job *job, const struct cmk_err *err);
