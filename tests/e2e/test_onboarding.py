@@ -202,6 +202,7 @@ def test_from_empty_tenants(newcomer):
     check_revocations(machine, volume, text)
 
 
+@pytest.mark.slow
 def test_from_empty_tenants_to_an_hsm(newcomer):
     """Managed HSM, from Markdown. It exists: the text leaves activating it to its owner."""
     machine = newcomer

@@ -141,8 +141,11 @@ class Boot:
                     os.unlink(os.path.join(self.folder, name))
 
     def emulator_failed(self):
-        """Its processors disagree, once in some hundred boots, about code that the kernel has just patched."""
-        return self.machine is not None and "Oops: int3" in self.machine.text
+        """Its processors disagree, once in some hundred boots, about code that the kernel has just patched; or it ends
+        before the kernel has said a word."""
+        if self.machine is None:
+            return False
+        return "Oops: int3" in self.machine.text or (self.machine.ended and not self.machine.text.strip())
 
     def _once(self):
         case, lab = self.case, self.lab
