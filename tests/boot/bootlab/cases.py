@@ -178,8 +178,9 @@ CASES = [
          append=PARAMETER, code="timeout", fault=DEAF_LOGIN, bound=60),
     Case("typed-slowly", "half of it is typed at the deadline, and then the rest: it opens the root", types="slowly",
          append=PARAMETER, code="timeout", fault=DEAF_LOGIN, bound=60),
-    Case("late-disk", "the disk comes when cryptroot would wait for it", late=20, bound=60, requests=GOOD),
-    Case("later-disk", "the disk comes when the initramfs has nearly given up on it", late=28, bound=60, requests=GOOD,
+    # Once the root is open, mdadm's script is run for each second since the kernel's start, which takes an emulator long.
+    Case("late-disk", "the disk comes when cryptroot would wait for it", late=20, bound=90, requests=GOOD),
+    Case("later-disk", "the disk comes when the initramfs has nearly given up on it", late=28, bound=90, requests=GOOD,
          full=True),
     Case("late-forever", "the disk comes late, and the vault is away, timeout = forever", late=20, append=FOREVER,
          code="service-down", bound=60, comes_back=8, fault=DOWN, generators=INITRAMFS, full=True),
