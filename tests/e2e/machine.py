@@ -185,6 +185,7 @@ class Machine:
         lab.federation_remove()
         lab.federation_add()
         for name in ("contoso", "fabrikam"):
+            lab.vault_move(name, name)
             lab.consent(name)
             lab.principal_enable(name)
             lab.vault_firewall(name, "none")

@@ -286,7 +286,8 @@ def null_cipher(metadata):
 @pytest.mark.parametrize("code,provoke,options", [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_unlock(machine, enrolled, code, provoke, options):
     image = enrolled
-    machine.configure(network={"timeout": 1})
+    # As long as it takes on a busy machine, where the end of that time is not what is meant.
+    machine.configure(network={"timeout": 1 if CLASS[code] == "unreachable" else 20})
     with contextlib.ExitStack() as stack:
         wrap = run(stack, provoke, machine, image) or ()
         error = machine.refuses(image, code, wrap=wrap)

@@ -87,7 +87,8 @@ static int run_first(const char *program, struct attach_settings *settings,
 		return r;
 	if (r == -EIO) {
 		(void)cmk_err(err, CMK_NO_NETWORK,
-			      "there is no network: %s; check card, cable and DHCP server", why);
+			      "there is no network: %s; check ip=, card, cable and DHCP server",
+			      why);
 		settings->refused = err;
 		settings->timeout = IN_VAIN_S;
 	} else {
