@@ -64,7 +64,7 @@ static int start_metadata(struct survey *survey, int64_t now, struct cmk_err *er
 	if (r < 0)
 		return r;
 	request.who = "the metadata service";
-	request.refused = "imds:refused";
+	request.causes = "imds:";
 	(void)snprintf(request.url, sizeof(request.url), "http://%s/metadata/versions",
 		       identity->metadata);
 	return http_start(survey->run->http, &request, now + METADATA_MS,

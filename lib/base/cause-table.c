@@ -33,16 +33,17 @@
 #define SHOW_IDENTITY	 "az identity list --query \"[?clientId=='{identity}']\""
 #define SHOW_SP		 "az ad sp show --id {application}"
 #define SHOW_CLOUD	 "az cloud show"
-#define ASK_IMDS                                                      \
-	"curl -sS -H Metadata:true \"http://{host}/metadata/instance" \
+#define ASK_IMDS                                                                    \
+	"curl -sS --max-time 10 -H Metadata:true \"http://{host}/metadata/instance" \
 	"?api-version=2021-02-01\""
 
 #define SHOW_ARC "az connectedmachine show -g GROUP -n MACHINE --query identity"
 #define ASK_ARC	 "azcmagent show"
 #define SET_ACCOUNT \
 	"gcloud compute instances set-service-account INSTANCE --service-account ACCOUNT"
-#define ASK_GOOGLE \
-	"curl -sS -H Metadata-Flavor:Google \"http://{host}/computeMetadata/v1/instance/\""
+#define ASK_GOOGLE                                          \
+	"curl -sS --max-time 10 -H Metadata-Flavor:Google " \
+	"\"http://{host}/computeMetadata/v1/instance/\""
 #define SHOW_PROGRAM "grep program /etc/luks-cmk/luks-cmk.conf"
 
 #define NO_IDENTITY	  "has no identity {identity} for this machine"
@@ -64,7 +65,13 @@
 #define BY_PROXY_NEXT	  "exempt that address from it"
 #define OUT_OF_ORDER	  "is out of order"
 #define NEVER_SHOULD	  "answered with a status that it never should"
+#define SILENT		  "did not answer in time"
 #define REFUSES		  "does not accept connections"
+#define CHECK_AZURE \
+	"check that this is a virtual machine in Azure, and that nothing blocks the address"
+#define CHECK_GOOGLE                                                                     \
+	"check that this is a virtual machine of Google Cloud, and that nothing blocks " \
+	"the address"
 
 #define POLICY	    "has an access policy that does not let the application do this"
 #define POLICY_NEXT "the customer adds get, wrapKey and unwrapKey for keys to it"
@@ -252,9 +259,8 @@ static const struct cause table[] = {
 	{ "imds:502", CMK_SERVICE_DOWN, MACHINE, BY_PROXY, BY_PROXY_NEXT, ASK_IMDS },
 	{ "imds:5xx", CMK_SERVICE_DOWN, NOBODY, OUT_OF_ORDER, AGAIN, NULL },
 	{ "imds:other", CMK_PROTOCOL, MACHINE, NEVER_SHOULD, PROXY_NEXT, ASK_IMDS },
-	{ "imds:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
-	  "check that this is a virtual machine in Azure, and that nothing blocks the address",
-	  ASK_IMDS },
+	{ "imds:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES, CHECK_AZURE, ASK_IMDS },
+	{ "imds:timeout", CMK_TIMEOUT, MACHINE, SILENT, CHECK_AZURE, ASK_IMDS },
 
 	/* Azure Arc's agent: the same protocol, so what has no row here is in the rows above. */
 	{ "arc:identity-not-found", CMK_IDENTITY, PROVIDER, NO_IDENTITY, ASSIGN_NEXT, SHOW_ARC },
@@ -270,6 +276,7 @@ static const struct cause table[] = {
 	{ "arc:other", CMK_PROTOCOL, MACHINE, NEVER_SHOULD, PROXY_NEXT, ASK_ARC },
 	{ "arc:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
 	  "check that the agent is installed and runs", ASK_ARC },
+	{ "arc:timeout", CMK_TIMEOUT, MACHINE, SILENT, "check that the agent runs", ASK_ARC },
 	/* What is found here of it. */
 	{ "arc:agent", CMK_IDENTITY, MACHINE, "the agent is not there, or not what it should be",
 	  "install the agent, connect the machine, and ask as root", ASK_ARC },
@@ -287,10 +294,8 @@ static const struct cause table[] = {
 	{ "gcp:not-google", CMK_IDENTITY, MACHINE, "is not Google's metadata server",
 	  "run this on a virtual machine of Google Cloud, or choose another source in [identity]",
 	  ASK_GOOGLE },
-	{ "gcp:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
-	  "check that this is a virtual machine of Google Cloud, and that nothing blocks the "
-	  "address",
-	  ASK_GOOGLE },
+	{ "gcp:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES, CHECK_GOOGLE, ASK_GOOGLE },
+	{ "gcp:timeout", CMK_TIMEOUT, MACHINE, SILENT, CHECK_GOOGLE, ASK_GOOGLE },
 
 	/* Other sources of an identity: what is wrong on this machine. */
 	{ "identity:file", CMK_IDENTITY, MACHINE, "the file that holds the identity cannot be used",
@@ -315,6 +320,12 @@ static const struct cause table[] = {
 	{ "proxy:refused", CMK_SERVICE_DOWN, MACHINE, REFUSES,
 	  "check the proxy setting in luks-cmk.conf, and the proxy",
 	  "sudoedit /etc/luks-cmk/luks-cmk.conf" },
+	{ "net:timeout", CMK_TIMEOUT, MACHINE, SILENT,
+	  "check the network, or raise timeout in luks-cmk.conf",
+	  "curl -sS -o /dev/null --max-time 10 https://{host}/" },
+	{ "proxy:timeout", CMK_TIMEOUT, MACHINE, SILENT,
+	  "check the network and the proxy, or raise timeout in luks-cmk.conf",
+	  "curl -sS -o /dev/null --max-time 10 https://{host}/" },
 	{ "proxy:5xx", CMK_SERVICE_DOWN, MACHINE, "cannot connect to {host}",
 	  "check the proxy, and that it reaches the host",
 	  "curl -v --max-time 10 https://{host}/" },

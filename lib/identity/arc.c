@@ -29,7 +29,6 @@ static const struct metadata_service service = {
 	.machine = "a machine connected to Azure Arc",
 	.assign_to = "the machine in Azure Arc",
 	.causes = "arc:",
-	.refused = "arc:refused",
 	.api_version = "2020-06-01",
 	.must_echo = true,
 };

@@ -49,7 +49,7 @@ static int gcp_request(struct identity *identity, struct http_request *ret, stru
 	ret->method = HTTP_GET;
 	ret->plain = true;
 	ret->who = WHO;
-	ret->refused = "gcp:refused";
+	ret->causes = "gcp:";
 	ret->keep_header = FLAVOR;
 	(void)snprintf(ret->url, sizeof(ret->url), "http://%s" PATH "?%s", identity->address,
 		       (const char *)query.data);

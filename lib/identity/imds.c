@@ -8,7 +8,6 @@ static const struct metadata_service service = {
 	.machine = "a virtual machine in Azure",
 	.assign_to = "the virtual machine",
 	.causes = "imds:",
-	.refused = "imds:refused",
 	.api_version = "2018-02-01",
 };
 

@@ -65,7 +65,7 @@ int metadata_request(const struct identity *identity, const struct metadata_serv
 	ret->method = HTTP_GET;
 	ret->plain = true;
 	ret->who = service->who;
-	ret->refused = service->refused;
+	ret->causes = service->causes;
 	(void)snprintf(ret->url, sizeof(ret->url), "http://%s/metadata/identity/oauth2/token?%s",
 		       identity->address, (const char *)query.data);
 	return 1;

@@ -11,7 +11,6 @@ struct metadata_service {
 	const char *machine;	 /* "a virtual machine in Azure" */
 	const char *assign_to;	 /* "the virtual machine" */
 	const char *causes;	 /* begins the names of its causes: "imds:" */
-	const char *refused;	 /* the whole name, where it takes no connection */
 	const char *api_version; /* "2018-02-01" */
 	bool must_echo; /* an answer that does not say which identity it is for may be for another */
 };

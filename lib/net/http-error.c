@@ -73,31 +73,32 @@ static const char *reason(const struct http_call *call, char *buffer, size_t siz
 	return call->error[0] ? call->error : curl_easy_strerror(call->result);
 }
 
-/* "WHO MEANING: why; NEXT", by the table of causes. */
-static int by_cause(const struct http_call *call, const char *name, const char *who,
-		    const char *why, struct cmk_err *err)
+/* "WHO MEANING: why; NEXT", by the table of causes; which is the whole name's beginning. */
+static int by_cause(const struct http_call *call, const char *which, const char *name,
+		    const char *who, const char *why, struct cmk_err *err)
 {
 	const struct cause_names names = { .host = call->reply.host };
-	const struct cause *cause = cause_find(name);
-	char meaning[CMK_ERR_TEXT_MAX / 2];
+	char full[CMK_CAUSE_MAX], meaning[CMK_ERR_TEXT_MAX / 2];
 
+	(void)snprintf(full, sizeof(full), "%s%s", which, name);
+	const struct cause *cause = cause_find(full);
 	if (!cause)
 		return cmk_err(err, CMK_SERVICE_DOWN, "%s does not answer: %s", who, why);
 	(void)cause_expand(meaning, sizeof(meaning), cause->meaning, &names, false);
 	int r = cmk_err(err, cause->code, "%s %s: %s; %s", who, meaning, why, cause->next);
-	cause_set(err, name);
+	cause_set(err, cause->name);
 	return r;
 }
 
 /* A proxy that was asked for a tunnel and answered otherwise. Its number is the only thing it may say. */
 static int tunnel_error(const struct http_call *call, long status, struct cmk_err *err)
 {
-	const char *name = status == 407 ? "proxy:407" : "proxy:4xx";
+	const char *name = status == 407 ? "407" : "4xx";
 	char who[HTTP_URL_MAX], why[32];
 
 	(void)snprintf(who, sizeof(who), "the proxy %s", call->http->proxy);
 	(void)snprintf(why, sizeof(why), "HTTP %ld", status);
-	return by_cause(call, status >= 500 ? "proxy:5xx" : name, who, why, err);
+	return by_cause(call, "proxy:", status >= 500 ? "5xx" : name, who, why, err);
 }
 
 static int connect_error(const struct http_call *call, struct cmk_err *err)
@@ -116,8 +117,8 @@ static int connect_error(const struct http_call *call, struct cmk_err *err)
 			       "address, route and cable or interface",
 			       who, why);
 	if (proxy)
-		return by_cause(call, "proxy:refused", who, why, err);
-	return by_cause(call, call->refused ? call->refused : "net:refused", who, why, err);
+		return by_cause(call, "proxy:", "refused", who, why, err);
+	return by_cause(call, call->causes, "refused", who, why, err);
 }
 
 /* What a timer of libcurl says was done, in microseconds; the first that is missing is where it hangs. */
@@ -138,6 +139,9 @@ static const char *phase(const struct http_call *call)
 
 static int timeout_error(const struct http_call *call, struct cmk_err *err)
 {
+	const char *which = call->http->proxy && !call->plain ? "proxy:" : call->causes;
+	char why[64];
+
 	if (!reached(call, CURLINFO_NAMELOOKUP_TIME_T))
 		return cmk_err(
 			err, CMK_DNS,
@@ -145,12 +149,9 @@ static int timeout_error(const struct http_call *call, struct cmk_err *err)
 			"this machine's resolver",
 			call->who, (long long)(http_call_ms(call) / 1000),
 			(long long)(http_call_ms(call) % 1000 / 100));
-	return cmk_err(err, CMK_TIMEOUT,
-		       "%s did not answer within %lld.%lld s, %s; check the network%s, or raise "
-		       "timeout in luks-cmk.conf",
-		       call->who, (long long)(http_call_ms(call) / 1000),
-		       (long long)(http_call_ms(call) % 1000 / 100), phase(call),
-		       call->http->proxy && !call->plain ? " and the proxy" : "");
+	(void)snprintf(why, sizeof(why), "%lld.%lld s %s", (long long)(http_call_ms(call) / 1000),
+		       (long long)(http_call_ms(call) % 1000 / 100), phase(call));
+	return by_cause(call, which, "timeout", call->who, why, err);
 }
 
 static int dns_error(const struct http_call *call, struct cmk_err *err)

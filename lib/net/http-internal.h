@@ -32,8 +32,8 @@ struct http_call {
 	struct http_reply reply;
 	enum http_method method;
 	bool plain;
-	const char *refused; /* the request's */
-	bool added;	     /* to the multi handle */
+	const char *causes; /* the request's, or "net:" */
+	bool added;	    /* to the multi handle */
 	bool finished;
 	bool tls_begun;
 	bool too_long; /* we, not the network, ended it */

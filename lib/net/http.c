@@ -125,7 +125,7 @@ static int http_call_new(struct http *http, const struct http_request *request, 
 	http->calls = call;
 	call->method = request->method;
 	call->plain = request->plain;
-	call->refused = request->refused;
+	call->causes = request->causes ? request->causes : "net:";
 	call->keep_header = request->keep_header;
 	call->started_ms = io_now_ms();
 	(void)text_copy(call->reply.request_id, sizeof(call->reply.request_id),

@@ -31,7 +31,7 @@ struct http_request {
 	bool plain;		 /* http to a link-local or loopback address, without proxy */
 	const char *keep_header; /* name of a header of the reply that is wanted; NULL: none */
 	const char *who; /* begins error sentences: "the metadata service"; NULL: the URL's host */
-	const char *refused; /* cause, where no connection is accepted; NULL: "net:refused" */
+	const char *causes; /* begins the causes "refused" and "timeout"; NULL: "net:" */
 	char url[HTTP_URL_MAX];
 	struct secret headers[HTTP_HEADERS_MAX]; /* "Name: value", some of them secret */
 	size_t headers_count;

@@ -203,6 +203,7 @@ fault("metadata-header-lost", "identity", "protocol", "machine", "status", servi
       body='{"error":"invalid_request","error_description":"Required metadata header not specified"}')
 fault("metadata-portal", "identity", "protocol", "machine", "html", service="metadata")
 fault("metadata-throttles", "identity", "throttled", "machine", "status", service="metadata", status=429)
+fault("metadata-silent", "identity", "timeout", "machine", "blackhole", service="metadata")
 fault("metadata-updates", "identity", "service-down", "nobody", "status", service="metadata", status=410)
 
 
@@ -476,6 +477,8 @@ def test_row(ready, enrolled, name, provoke, step, code, acts, volume):
     # The command has no placeholders left that the template meant to be filled from what is known.
     assert ("run" in found) == (acts != "nobody"), found
     assert not re.search(r"\{[a-z-]+\}|\b(APPLICATION|TENANT|VAULT|KEY|URL|HOST|DEVICE)\b", found.get("run", "")), found
+    # That service speaks http only.
+    assert "https://169.254.169.254" not in found.get("run", ""), found
     DONE.add(name)
 
 

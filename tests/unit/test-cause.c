@@ -259,8 +259,8 @@ static void test_answers(void **state)
 static void test_all_are_met(void **state)
 {
 	static const char *const elsewhere[] = {
-		"imds:other-identity", "imds:other",  "imds:refused", "arc:refused",
-		"arc:agent",	       "gcp:refused", "Throttled",
+		"imds:other-identity", "imds:other", "imds:refused", "imds:timeout", "arc:refused",
+		"arc:timeout",	       "arc:agent",  "gcp:refused",  "gcp:timeout",  "Throttled",
 	};
 	const struct cause *table;
 	size_t count = cause_table(&table), met = 0;
