@@ -70,15 +70,17 @@ def mounted(root, binds=None, devices=None):
 
 @contextlib.contextmanager
 def loops(paths):
-    """A loop device for each file."""
-    found = []
+    """A loop device for each file; detached when nobody has it open any more, however we end."""
+    found, files = [], []
     try:
         for path in paths:
             found.append(run("losetup", "-f", "--show", path).strip())
+            files.append(os.open(found[-1], os.O_RDONLY))
+            run("losetup", "-d", found[-1])
         yield found
     finally:
-        for device in found:
-            subprocess.run(["losetup", "-d", device], check=False)
+        for file in files:
+            os.close(file)
 
 
 def luks_image(path, folder, uuid, size=900):
