@@ -456,6 +456,7 @@ def fixture_ready(machine):
     assert os.path.exists(machine.inside(HELPER))
 
 
+@pytest.mark.slow  # test_errors.py meets the same codes
 @pytest.mark.parametrize("name,provoke,step,code,acts,volume", ROWS, ids=[r[0] for r in ROWS])
 def test_row(ready, enrolled, name, provoke, step, code, acts, volume):
     machine = ready
