@@ -17,8 +17,8 @@ cp /usr/share/luks-cmk/initramfs/functions /usr/share/luks-cmk/initramfs/initram
 @pytest.fixture(name="shell")
 def fixture_shell(machine):
     """Runs lines of shell where the scripts' functions are; what they print."""
-    def run(text):
-        done = machine.run("sh", "-c", PLACES + text)
+    def run(text, interpreter="sh"):
+        done = machine.run(interpreter, "-c", PLACES + text)
         assert done.status == 0 and not done.err, done
         return done.out
 
@@ -44,6 +44,16 @@ def test_timeout(machine, shell, conf, timeout):
     path = machine.path("absent") if conf is None else machine.write("luks-cmk.conf", conf)
     assert shell(f"timeout= luks_cmk_conf={path}; luks_cmk_timeout; echo $timeout") == timeout + "\n"
     assert shell(f"timeout=9 luks_cmk_conf={path}; luks_cmk_timeout; echo $timeout") == "9\n"
+
+
+@pytest.mark.parametrize("interpreter", ["dash", "bash"])  # busybox's shift is bash's
+@pytest.mark.parametrize("word, read", [
+    ("", "||"), ("dhcp", "||dhcp"), ("off", "||off"), (":::::eth1:dhcp", "|eth1|dhcp"), ("10.0.0.2::10.0.0.1:255.0.0.0", "10.0.0.2||"),
+    ("10.0.0.2:", "10.0.0.2||"), ("10.0.0.2::10.0.0.1:255.0.0.0:host:eth0:none:10.0.0.3", "10.0.0.2|eth0|none")])
+def test_ip(shell, interpreter, word, read):
+    """With parts left out at its end, too."""
+    text = f"network_words() {{ echo '{word}'; }}\nnetwork_read_ip; echo \"$ip_address|$ip_device|$ip_method\""
+    assert shell(text, interpreter) == read + "\n"
 
 
 def test_name_servers(machine, shell):
