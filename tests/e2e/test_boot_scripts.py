@@ -56,6 +56,38 @@ def test_ip(shell, interpreter, word, read):
     assert shell(text, interpreter) == read + "\n"
 
 
+# Of network_configure() and what it calls: two cards, and a client that gets an address on the second; the other stays.
+CARDS = """
+PATH=/run/luks-cmk/bin:$PATH
+mkdir -p /run/luks-cmk/bin
+network_devices() { echo eth0 eth1; }
+network_has_carrier() { :; }
+ip() { :; }
+cat >/run/luks-cmk/bin/ipconfig <<'END'
+#!/bin/sh
+echo $$ >>/run/luks-cmk/clients
+case "$*" in
+*eth1) [ ! -e /run/luks-cmk/answers ] || exec cp /run/luks-cmk/answers /run/net-eth1.conf ;;
+esac
+exec sleep 60
+END
+chmod +x /run/luks-cmk/bin/ipconfig
+rm -f /run/luks-cmk/clients /run/luks-cmk/answers /run/net-*.conf
+clients() { while read -r process; do [ ! -e /proc/$process ] || echo $process; done </run/luks-cmk/clients; }
+# Until they are gone, or for ten seconds.
+await_none() { for _ in $(seq 100); do [ -n "$(clients)" ] || return 0; sleep 0.1; done; echo left: $(clients); }
+network_read_ip
+"""
+
+
+@pytest.mark.parametrize("interpreter", ["dash", "bash"])
+def test_clients_end_with_the_first_answer(shell, interpreter):
+    """Else the slower card would be configured when the system has started."""
+    text = ("echo DEVICE=eth1 >/run/luks-cmk/answers\nnetwork_configure $(($(network_now) + 30)) && echo up\n"
+            "await_none; rm /run/net-eth1.conf")
+    assert shell(CARDS + text, interpreter) == "up\n"
+
+
 def test_name_servers(machine, shell):
     """Of ipconfig's note only what is an address."""
     note = machine.write("net-eth0.conf", "DEVICE='eth0'\nIPV4ADDR='10.0.0.4'\nIPV4DNS0='168.63.129.16'\nIPV4DNS1='0.0.0.0'\n"
