@@ -139,3 +139,22 @@ def test_late_disk_is_asked_for_beside(machine, shell):
                  "network_up() { :; }\nluks_cmk_open() { :; }\n"
                  "luks_cmk_go_on local-block 2>/dev/null; wait")
     assert said == "local-block\nroot UUID=1 none luks,initramfs\n"
+
+
+@pytest.mark.parametrize("interpreter", ["dash", "bash"])
+@pytest.mark.parametrize("reached", ["", "network_up() { :; }"])
+def test_nobody_goes_on_in_the_system(machine, shell, reached, interpreter):
+    """timeout = forever: neither who asks for a network, nor who asks the vault."""
+    table = machine.write("crypttab", "root UUID=1 none luks,initramfs\n")
+    tool = machine.write("tool", "#!/bin/sh\necho $$ >>/run/luks-cmk/clients\nexec sleep 60\n")
+    os.chmod(tool, 0o755)
+    text = (f"luks_cmk_table={table} luks_cmk_tool={tool} cryptroot_script=/bin/true\n"
+            "network_is_up() { false; }\nmodprobe() { :; }\n" + reached + """
+luks_cmk_go_on local-top 2>/dev/null
+luks_cmk_go_on local-top 2>/dev/null
+for _ in $(seq 100); do [ ! -e /run/luks-cmk/clients ] || [ "$(clients | wc -l)" -lt 2 ] || break; sleep 0.1; done
+[ "$(clients | wc -l)" -ge 2 ] && echo asking
+luks_cmk_end
+await_none
+""")
+    assert shell(CARDS + text, interpreter) == "asking\n"
