@@ -37,7 +37,8 @@ def fixture_loop(machine, volume):
 @pytest.mark.parametrize("conf, timeout", [
     ("[network]\ntimeout = 30\n", "30"), ("  [network] ; ours\n\ttimeout=forever\n", "forever"),
     ("[network]\ntimeout : 7 ; seconds", "7"), ("[network]\n#timeout = 30\n", "60"), ("[network]\ntimeout = soon\n", "60"),
-    ("[network]\ntimeout = 99999\n", "60"), ("[network]\nproxy = http://p\n[identity]\ntimeout = 5\n", "60"),
+    ("[network]\ntimeout = 99999\n", "60"),
+    ("[network]\ntimeout = 86400\n", "86400"), ("[network]\ntimeout = 0\n", "60"), ("[network]\ntimeout = 100000\n", "60"), ("[network]\nproxy = http://p\n[identity]\ntimeout = 5\n", "60"),
     ("[network]\r\ntimeout = 30\r\n", "30"), ("timeout = 5\n[network]\n", "60"), ("[network]\ntimeout = 5\n[x]\n[network]\ntimeout = 6\n", "6"), ("", "60"), (None, "60")])
 def test_timeout(machine, shell, conf, timeout):
     """As the helper reads it; what that refuses is bounded as if it were not there."""
@@ -54,6 +55,19 @@ def test_ip(shell, interpreter, word, read):
     """With parts left out at its end, too."""
     text = f"network_words() {{ echo '{word}'; }}\nnetwork_read_ip; echo \"$ip_address|$ip_device|$ip_method\""
     assert shell(text, interpreter) == read + "\n"
+
+
+@pytest.mark.parametrize("words, timeout, off", [
+    ("root=/dev/vda ro", "30", ""), ("luks-cmk.timeout=9", "9", ""), ("luks-cmk.timeout=forever quiet", "forever", ""),
+    ("luks-cmk.timeout=20000", "20000", ""), ("luks-cmk.timeout=soon", "30", ""), ("luks-cmk.timeout=", "30", ""),
+    ("luks-cmk.timeout=9 luks-cmk.timeout=soon", "9", ""), ("quiet -- luks-cmk.timeout=9 luks-cmk=off", "30", ""),
+    ("rd.luks-cmk=0", "30", "1"), ("luks-cmk=off luks-cmk=on", "30", ""), ("luks-cmk=on * luks-cmk=off", "30", "1")])
+def test_kernel_parameters(machine, shell, words, timeout, off):
+    """As luks-cmk attach --boot reads them: a value that means nothing changes nothing."""
+    line = machine.write("cmdline", words + "\n")
+    conf = machine.write("luks-cmk.conf", "[network]\ntimeout = 30\n")
+    text = f"luks_cmk_cmdline={line} luks_cmk_conf={conf}; luks_cmk_parameters; luks_cmk_timeout; echo $timeout,$off"
+    assert shell(text) == f"{timeout},{off}\n"
 
 
 # Of network_configure() and what it calls: two cards, and a client that gets an address on the second; the other stays.
