@@ -102,6 +102,23 @@ def test_clients_end_with_the_first_answer(shell, interpreter):
     assert shell(CARDS + text, interpreter) == "up\n"
 
 
+@pytest.mark.parametrize("wanted, ours", [("", True), ("ip=dhcp", False), ("rd.neednet=1", False), ("vlan=vlan7:eth0", True)])
+def test_dracut_network_down(shell, wanted, ours):
+    """What somebody else wants is not for us to take down: the root may be reached by it."""
+    said = shell(f"""
+. /usr/share/luks-cmk/initramfs/dracut/network
+mkdir -p /run/systemd/netif/links
+network_words() {{ case '{wanted}' in "$1="*) echo '{wanted}' | sed 's/[^=]*=//' ;; esac; }}
+getargbool() {{ [ '{wanted}' = "$2=1" ]; }}
+network_cards() {{ echo eth0; }}
+systemctl() {{ echo systemctl "$@"; }}
+ip() {{ echo ip "$@"; }}
+rm() {{ :; }}
+network_down""")
+    assert ("ip link set eth0 down" in said) == ours and ("stop systemd-networkd" in said) == ours
+    assert ("ip link del vlan7" in said) == wanted.startswith("vlan")
+
+
 def test_name_servers(machine, shell):
     """Of ipconfig's note only what is an address."""
     note = machine.write("net-eth0.conf", "DEVICE='eth0'\nIPV4ADDR='10.0.0.4'\nIPV4DNS0='168.63.129.16'\nIPV4DNS1='0.0.0.0'\n"
