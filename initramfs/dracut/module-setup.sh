@@ -32,7 +32,8 @@ volumes() {
 		[[ ${host_fs_types[$device]} != crypto_LUKS ]] || echo "$device"
 	done
 	[[ -e /etc/crypttab ]] || return 0
-	while read -r _ device _ options; do
+	# The last line may lack its newline.
+	while read -r _ device _ options || [[ $device ]]; do
 		[[ ,$options, != *,x-initrd.attach,* && ,$options, != *,force,* ]] || blkid -l -t "$device" -o device ||
 			echo "$device"
 	done </etc/crypttab

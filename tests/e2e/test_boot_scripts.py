@@ -189,3 +189,34 @@ luks_cmk_end
 await_none
 """)
     assert shell(CARDS + text, interpreter) == "asking\n"
+
+
+# dracut's module with what it needs of dracut, as far as it looks for volumes: one that is enrolled on each device, and "open"
+# is what the kernel's command line names.
+MODULE = """
+set -u
+. /usr/lib/dracut/modules.d/91luks-cmk/module-setup.sh
+declare -A host_fs_types=([/dev/host]=crypto_LUKS [/dev/plain]=ext4)
+initdir=/run/luks-cmk/initdir
+mkdir -p $initdir/etc
+has_token() { :; }
+root_volumes() { echo /dev/host; }
+blkid() { false; }
+on_command_line() { [ "$1" = "$named" ]; }
+dwarn() { echo "$*"; }
+hostonly=yes
+"""
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("options, found", [
+    ("luks", ""), ("luks,x-initrd.attach", "/dev/data"), ("force", "/dev/data"), ("luks,enforced", "")])
+def test_dracut_volumes(machine, options, found, end):
+    """Of crypttab, though its last line lacks a newline: dracut itself reads that, too."""
+    with open(machine.inside("/etc/crypttab"), "w", encoding="ascii") as file:
+        file.write(f"# none\nroot /dev/host none luks\ndata /dev/data none {options}{end}")
+    try:
+        done = machine.run("bash", "-c", MODULE + "volumes")
+    finally:
+        os.unlink(machine.inside("/etc/crypttab"))
+    assert done.status == 0 and not done.err and done.out.split() == ["/dev/host", *found.split()], done
