@@ -149,20 +149,25 @@ in_crypttab() {
 	return 1
 } 2>/dev/null
 
-# systemd does not read the command line that dracut has written into the image.
+# systemd does not read the command line that dracut has written into the image. What is configured may not run yet.
 on_command_line() {
-	local files=(/proc/cmdline)
+	local files=(/proc/cmdline /etc/default/grub /etc/kernel/cmdline)
 	dracut_module_included systemd || files+=("$initdir"/etc/cmdline.d/*)
 	grep -qs "rd.luks.*$(cryptsetup luksUUID "$1")" "${files[@]}"
 }
 
+# Any machine's image has no crypttab, and may be meant for another machine; but not to open this one's root is a mistake.
 warn_forgotten() {
-	local device
-	# Any machine's image has no crypttab.
-	[[ $hostonly ]] || return 0
-	for device in $(volumes); do
+	local device devices where="in /etc/crypttab, or give its line there the option force"
+	if [[ $hostonly ]]; then
+		devices=$(volumes)
+	else
+		devices=$(root_volumes)
+		where="by rd.luks.name= on the kernel's command line, or make a hostonly image"
+	fi
+	for device in $devices; do
 		in_crypttab "$device" || on_command_line "$device" || ! has_token "$device" ||
-			warn "$device is enrolled, and the image does not open it: name it in /etc/crypttab"
+			warn "$device is enrolled, and the image does not open it: name it $where"
 	done
 }
 

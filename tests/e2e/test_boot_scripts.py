@@ -220,3 +220,14 @@ def test_dracut_volumes(machine, options, found, end):
     finally:
         os.unlink(machine.inside("/etc/crypttab"))
     assert done.status == 0 and not done.err and done.out.split() == ["/dev/host", *found.split()], done
+
+
+@pytest.mark.parametrize("hostonly, named, hint", [
+    ("yes", "", "name it in /etc/crypttab"), ("yes", "/dev/host", None),
+    ("", "", "name it by rd.luks.name= on the kernel's command line"), ("", "/dev/host", None)])
+def test_dracut_warns_of_a_forgotten_root(machine, hostonly, named, hint):
+    """An image for any machine has no crypttab, and Debian's dracut makes these."""
+    done = machine.run("bash", "-c", MODULE + f"hostonly={hostonly} named={named}; warn_forgotten")
+    assert done.status == 0 and not done.err, done
+    assert (done.out == "") == (hint is None) and (hint or "") in done.out
+    assert hint is None or done.out.startswith("luks-cmk: /dev/host is enrolled, and the image does not open it: ")
