@@ -90,7 +90,8 @@ add_programs() {
 	done
 	# Threads end through libgcc_s, which glibc loads only then.
 	inst_libdir_file 'libgcc_s.so*'
-	inst_multiple blkid cat date flock grep ip mkdir modprobe mv readlink rm sed sleep tr udevadm
+	inst_multiple blkid cat date flock grep ip mkdir modprobe mv readlink rm sed sleep tr udevadm ||
+		fail "a program that the boot needs is missing, see above"
 }
 
 # Not by rd.neednet=1, for which dracut's queue would wait until NetworkManager has given up on the last card.

@@ -222,6 +222,45 @@ def test_dracut_volumes(machine, options, found, end):
     assert done.status == 0 and not done.err and done.out.split() == ["/dev/host", *found.split()], done
 
 
+# The hook of initramfs-tools, with little of that around it: there is all that it copies but $missing.
+HOOK = """
+cp /usr/share/initramfs-tools/hooks/luks-cmk /run/hook
+mkdir -p /usr/share/initramfs-tools /lib/cryptsetup /etc/initramfs-tools
+mount -t tmpfs tmpfs /usr/share/initramfs-tools
+mount -t tmpfs tmpfs /etc/initramfs-tools
+mount -t tmpfs tmpfs /lib/cryptsetup
+echo LUKS_CMK=y >/etc/initramfs-tools/luks-cmk.conf
+cat >/usr/share/initramfs-tools/hook-functions <<'END'
+copy_exec() { [ "$1" != "$missing" ]; }
+copy_libgcc() { :; }
+copy_file() { mkdir -p "$DESTDIR${2%/*}" && cp "$2" "$DESTDIR$2"; }
+manual_add_modules() { :; }
+END
+cat >/lib/cryptsetup/functions <<'END'
+_resolve_device_spec() { echo "$1"; }
+crypttab_foreach_entry() { CRYPTTAB_NAME=root CRYPTTAB_SOURCE=/dev/null; "$1"; }
+END
+export missing DESTDIR=/run/image
+rm -rf $DESTDIR
+mkdir -p $DESTDIR/cryptroot $DESTDIR/bin $DESTDIR/sbin $DESTDIR/lib $DESTDIR/scripts
+echo root /dev/null none luks >$DESTDIR/cryptroot/crypttab
+for file in $there; do cp /bin/true $DESTDIR/$file; done
+sh /run/hook
+"""
+
+
+@pytest.mark.parametrize("missing, there, hint", [
+    ("", "", None), ("/usr/lib/klibc/bin/ipconfig", "", "install klibc-utils"),
+    ("/usr/lib/klibc/bin/ipconfig", "bin/ipconfig", None), ("/usr/lib/klibc/bin/ipconfig", "sbin/dhcpcd", "install klibc-utils"),
+    ("/sbin/ip", "", "install iproute2")])
+def test_hook_fails_loudly(machine, missing, there, hint):
+    """No image without what brings the network up, and a word of what it is."""
+    machine.configure()
+    done = machine.run("unshare", "-m", "sh", "-c", f"missing='{missing}' there='{there}'\n" + HOOK)
+    assert (done.status == 0) == (hint is None), done
+    assert hint is None or (done.err.startswith("E: luks-cmk: ") and done.err.endswith(hint + "\n")), done
+
+
 @pytest.mark.parametrize("hostonly, named, hint", [
     ("yes", "", "name it in /etc/crypttab"), ("yes", "/dev/host", None),
     ("", "", "name it by rd.luks.name= on the kernel's command line"), ("", "/dev/host", None)])
@@ -231,3 +270,16 @@ def test_dracut_warns_of_a_forgotten_root(machine, hostonly, named, hint):
     assert done.status == 0 and not done.err, done
     assert (done.out == "") == (hint is None) and (hint or "") in done.out
     assert hint is None or done.out.startswith("luks-cmk: /dev/host is enrolled, and the image does not open it: ")
+
+
+def test_dracut_fails_loudly(machine):
+    text = MODULE + """
+inst() { :; }
+inst_libdir_file() { :; }
+inst_multiple() { false; }
+dfatal() { echo "$*"; }
+add_programs
+echo made
+"""
+    done = machine.run("bash", "-c", text)
+    assert done.status == 1 and done.out == "luks-cmk: a program that the boot needs is missing, see above\n", done
