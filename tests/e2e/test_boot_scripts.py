@@ -321,3 +321,25 @@ def test_dracut_table(shell):
     """Of systemd's units, and never half of it, though two write it at once."""
     assert sorted(shell(BOOT).splitlines()) == [
         "data /dev/vdb none luks", r"my-root /dev/disk/by-label/100%\x20of it none discard,x-initrd.attach"]
+
+
+# As before, with one volume, of which the disk has come late; and the tool says how it was called.
+LATE = r"""
+sed -i 's|^luks_cmk_tool=.*|luks_cmk_tool=/run/tool|' /lib/luks-cmk/functions
+sed 's|>/dev/console||' /usr/share/luks-cmk/initramfs/dracut/boot >/lib/luks-cmk/boot
+printf '#!/bin/sh\necho "$*"\n' >/run/tool
+mkdir -p /run/systemd/system /run/systemd/generator /run/systemd/ask-password /run/luks-cmk/late
+rm -f /run/systemd/generator/* /run/systemd/ask-password/*
+echo "ExecStart=/usr/bin/systemd-cryptsetup attach 'late' '/dev/null' '-' ''" >/run/systemd/generator/systemd-cryptsetup@late.service
+: >/run/luks-cmk/late/late
+chmod +x /run/tool /lib/luks-cmk/boot
+"""
+
+
+@pytest.mark.parametrize("question, console", [("ask.x1", True), ("sck.x1", False), ("", False)])
+def test_dracut_late_disk_leaves_the_keys(shell, question, console):
+    """To who asks for another volume's passphrase already: each of two would get some of them."""
+    said = shell(LATE + (f": >/run/systemd/ask-password/{question}\n" if question else "") + "/lib/luks-cmk/boot late 2>&1\n"
+                 "rmdir /run/systemd/system")
+    assert said.startswith("attach --boot --crypttab /run/luks-cmk/crypttab --timeout 60 "), said
+    assert (" --console /dev/null " in said) == console and " --untried" in said
