@@ -32,7 +32,8 @@ volumes() {
 		[[ ${host_fs_types[$device]} != crypto_LUKS ]] || echo "$device"
 	done
 	[[ -e /etc/crypttab ]] || return 0
-	while read -r _ device _ options; do
+	# The last line may lack its newline.
+	while read -r _ device _ options || [[ $device ]]; do
 		[[ ,$options, != *,x-initrd.attach,* && ,$options, != *,force,* ]] || blkid -l -t "$device" -o device ||
 			echo "$device"
 	done </etc/crypttab
@@ -89,7 +90,8 @@ add_programs() {
 	done
 	# Threads end through libgcc_s, which glibc loads only then.
 	inst_libdir_file 'libgcc_s.so*'
-	inst_multiple blkid cat date flock grep ip mkdir modprobe mv readlink rm sed sleep tr udevadm
+	inst_multiple blkid cat date flock grep ip mkdir modprobe mv readlink rm sed sleep tr udevadm ||
+		fail "a program that the boot needs is missing, see above"
 }
 
 # Not by rd.neednet=1, for which dracut's queue would wait until NetworkManager has given up on the last card.
@@ -148,20 +150,25 @@ in_crypttab() {
 	return 1
 } 2>/dev/null
 
-# systemd does not read the command line that dracut has written into the image.
+# systemd does not read the command line that dracut has written into the image. What is configured may not run yet.
 on_command_line() {
-	local files=(/proc/cmdline)
+	local files=(/proc/cmdline /etc/default/grub /etc/kernel/cmdline)
 	dracut_module_included systemd || files+=("$initdir"/etc/cmdline.d/*)
 	grep -qs "rd.luks.*$(cryptsetup luksUUID "$1")" "${files[@]}"
 }
 
+# Any machine's image has no crypttab, and may be meant for another machine; but not to open this one's root is a mistake.
 warn_forgotten() {
-	local device
-	# Any machine's image has no crypttab.
-	[[ $hostonly ]] || return 0
-	for device in $(volumes); do
+	local device devices where="in /etc/crypttab, or give its line there the option force"
+	if [[ $hostonly ]]; then
+		devices=$(volumes)
+	else
+		devices=$(root_volumes)
+		where="by rd.luks.name= on the kernel's command line, or make a hostonly image"
+	fi
+	for device in $devices; do
 		in_crypttab "$device" || on_command_line "$device" || ! has_token "$device" ||
-			warn "$device is enrolled, and the image does not open it: name it in /etc/crypttab"
+			warn "$device is enrolled, and the image does not open it: name it $where"
 	done
 }
 

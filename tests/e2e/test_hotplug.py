@@ -225,6 +225,24 @@ def test_enroll_remembers(machine, volume, attach_loop):
     assert remembered(machine) == {}
 
 
+def test_a_file_without_a_line_is_a_wish(machine, volume, attach_loop):
+    """Heeded where nothing is said, and named where it is in the way."""
+    machine.configure(provider=True)
+    uuid = uuid_of(machine, volume)
+    device = f"/dev/{attach_loop(volume)}"
+    os.mkdir(os.path.join(machine.conf, "volumes.d"))
+    path = os.path.join(machine.conf, f"volumes.d/{uuid}.conf")
+    with open(path, "w", encoding="ascii"):
+        pass
+    done = machine.enroll(device, "contoso")
+    assert "opens" not in done.out and not done.err, done
+    done = machine.enroll(device, "contoso", "--name", "data")
+    assert (f"Note: the volume is enrolled, but will not open by itself as data: /etc/luks-cmk/volumes.d/{uuid}.conf has no line "
+            "for the volume; remove that file first.\n") == done.err and "opens" not in done.out, done
+    os.unlink(path)
+    assert "opens as data" in machine.enroll(device, "contoso", "--name", "data").out
+
+
 def test_format_remembers(machine, attach_loop):
     machine.configure(provider=True)
     machine.add_customer("contoso")

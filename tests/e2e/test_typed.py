@@ -11,7 +11,7 @@ import termios
 import time
 
 import pytest
-from machine import PASSPHRASE, SLOWNESS
+from machine import PASSPHRASE, SANITIZED, SLOWNESS
 
 HINT = b"; type the passphrase, or Enter for the prompt"
 # Of Debian's askpass: its variable, its FIFO, and that it passes on what it reads there.
@@ -131,6 +131,36 @@ def test_passphrase(machine, enrolled, console):
         assert prompt.communicate(timeout=10)[0] == PASSPHRASE.encode()
     console.check_restored()
     assert failures(machine) == []
+
+
+def holds(machine, process, text):
+    """Whether it stands in what a process has written to."""
+    folder = machine.inside(f"/proc/{process}")
+    with open(f"{folder}/maps", encoding="utf-8") as maps, open(f"{folder}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            place, rights, *_ = line.split()
+            begin, end = (int(number, 16) for number in place.split("-"))
+            if not rights.startswith("rw") or "[v" in line:
+                continue
+            with contextlib.suppress(OSError):
+                memory.seek(begin)
+                if text in memory.read(min(end - begin, 64 * 1024 * 1024)):
+                    return True
+    return False
+
+
+@pytest.mark.skipif(SANITIZED, reason="their memory is too large to be read")
+def test_workers_know_nothing_of_it(machine, enrolled, console):
+    """Of what is half typed when they are started."""
+    half = "half of a pass" + str(os.getpid())
+    with machine.lab.fault("blackhole", service="vault"):
+        console.type(half)
+        process = start(machine, console, enrolled)
+        tools = machine.run("pgrep", "-x", "luks-cmk").out.split()
+        know = [tool for tool in tools if holds(machine, tool, half.encode())]
+        console.type("\n")
+        process.communicate(timeout=60)
+    assert len(tools) == 2 and len(know) == 1
 
 
 def test_before_the_prompt(machine, enrolled, console):

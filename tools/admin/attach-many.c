@@ -86,11 +86,12 @@ static void many_done(struct attach_many *many)
 	io_closep(&many->to_parent);
 }
 
-/* In a worker: what passes through the parent for the others. */
+/* In a worker: what passes through the parent for the others, and what somebody has typed there. */
 static void forget(void *data)
 {
 	struct attach_many *many = data;
 
+	typed_forget(many->settings->typed);
 	for (size_t i = 0; i < many->count; i++) {
 		if (many->jobs[i].key.data != NULL)
 			secret_done(&many->jobs[i].key);

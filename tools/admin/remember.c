@@ -53,20 +53,27 @@ bool remember_options_right(const struct remember *remember)
 	return remember->name == NULL || (!remember->no && remembered_is_name(remember->name));
 }
 
-/* What crypttab has opens by itself anyhow. */
-static int remember_device(const char *path, const char *uuid, const char *name,
+/*
+ * What crypttab has opens by itself anyhow. A file without a line for the volume was somebody's wish that it should not;
+ * who now wishes that it should is told.
+ */
+static int remember_device(const char *path, const char *uuid, const char *name, bool wished,
 			   struct cmk_err *err)
 {
 	char file[PATH_MAX];
 	int r = find_in_crypttab(path, name, err);
 
-	if (r == 0)
-		r = remembered_add(CONF_DIR, uuid, name, err);
-	else if (r > 0)
-		return 0;
-	if (r <= 0 || !remembered_path(CONF_DIR, uuid, file))
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = remembered_add(CONF_DIR, uuid, name, err);
+	if (r < 0 || !remembered_path(CONF_DIR, uuid, file))
 		return r;
-	printf("It opens as %s when its disk appears; keep it from that with: rm %s\n", name, file);
+	if (r > 0)
+		printf("It opens as %s when its disk appears; keep it from that with: rm %s\n",
+		       name, file);
+	else if (wished && !is_remembered(uuid))
+		return cmk_err(err, CMK_STATE,
+			       "%s has no line for the volume; remove that file first", file);
 	return 0;
 }
 
@@ -82,7 +89,7 @@ void remember_enrolled(const struct remember *remember, const char *path)
 		return;
 	(void)snprintf(by_uuid, sizeof(by_uuid), "luks-%s", header.uuid);
 	name = remember->name != NULL ? remember->name : by_uuid;
-	if (remember_device(path, header.uuid, name, &err) < 0)
+	if (remember_device(path, header.uuid, name, remember->name != NULL, &err) < 0)
 		attach_note("the volume is enrolled, but will not open by itself as %s: %s", name,
 			    err.text);
 }
@@ -94,7 +101,7 @@ int remember_attached(const char *path, const char *uuid, const char *name, stru
 			       "%s is no block device, and will never appear by itself: it cannot "
 			       "be remembered",
 			       path);
-	return remember_device(path, uuid, name, err);
+	return remember_device(path, uuid, name, true, err);
 }
 
 void remember_no_more(const struct luks *luks)

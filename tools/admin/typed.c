@@ -113,6 +113,12 @@ void typed_close(struct typed *typed)
 	secret_done(&typed->line);
 }
 
+void typed_forget(struct typed *typed)
+{
+	if (typed != NULL)
+		secret_done(&typed->line);
+}
+
 /* The whole of a UTF-8 character, which a person takes for one. */
 static void erase_last(struct secret *line)
 {

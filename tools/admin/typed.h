@@ -44,6 +44,8 @@ void typed_close(struct typed *typed);
 
 /* All of these take NULL for somebody who cannot type. */
 
+/* In a child that has nothing to do with it: wipes what was typed, and leaves the terminal alone. */
+void typed_forget(struct typed *typed);
 /* To be polled for input; -1 when there is nothing more to read. */
 int typed_fd(const struct typed *typed);
 /* Reads what is there, without waiting. */

@@ -107,6 +107,8 @@ CASES = [
     Case("static", "ip= with an address", append=STATIC % "eth0" + " net.ifnames=0", requests=GOOD,
          generators=EVERY),
     Case("static-no-device", "ip= with an address, and no device", append=STATIC % "", requests=GOOD, full=True),
+    Case("static-short", "ip= with an address, and nothing behind its mask", requests=GOOD, generators=INITRAMFS, full=True,
+         append="ip=10.77.0.50::10.77.0.1:255.255.255.0 nameserver=168.63.129.16"),
     Case("ip-dhcp", "ip=dhcp", append="ip=dhcp", requests=GOOD, full=True),
     Case("two-nics", "two cards, nobody answers on the first", nics=("silent", "good"), requests=GOOD,
          generators=BOUNDED),
