@@ -162,6 +162,16 @@ def test_header_backup(ready, volume):
     os.unlink(backup)
 
 
+def test_header_backup_without_room(ready, volume):
+    """Half a header is no backup: nothing stays that would pass for one, and the volume is as it was."""
+    machine, before = ready, luks2.digest(volume)
+    script = """mount -t tmpfs -o size=1m full /mnt
+        luks-cmk enroll "$1" --customer contoso --key-file "$2" --header-backup /mnt/backup; echo $?; ls /mnt"""
+    done = machine.run("unshare", "-m", "sh", "-c", script, "sh", volume, machine.key_file)
+    assert done.out == "1\n" and done.error.code == "system" and "/mnt/backup" in done.error.text, done
+    assert luks2.digest(volume) == before
+
+
 REFUSALS = {
     "wrong-passphrase": (1, "passphrase", lambda m: m.write("passphrase2", "wrong"), False),
     "key-disabled": (3, "key-disabled", lambda m: m.lab.key_disable("contoso/disk"), True),
