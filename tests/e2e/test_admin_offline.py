@@ -182,6 +182,19 @@ def test_usage(machine, words):
     assert re.fullmatch(r"luks-cmk: .*\nTry 'luks-cmk .*--help' for more information\.\n", done.stderr)
 
 
+@pytest.mark.parametrize("words, sentence", [
+    (["status", "--jsn", "a"], "unknown option '--jsn'"), (["--jsn"], "unknown option '--jsn'"),
+    (["format", "a", "-xq"], "unknown option '-x'"), (["-xh"], "unknown option '-x'"),
+    (["status", "-\u00e9", "a"], "unknown option '-\\xc3'"),
+    (["status", "--json=yes", "a"], "option '--json=yes' takes no value"),
+    (["--version=1"], "option '--version=1' takes no value"),
+    (["status", "a", "--debug=1"], "option '--debug=1' takes no value"),
+])
+def test_wrong_option_is_named(machine, words, sentence):
+    done = machine.run(*words)
+    assert done.returncode == 2 and done.stderr.startswith(f"luks-cmk: {sentence}\nTry "), done
+
+
 def test_help_and_version(machine):
     assert re.fullmatch(r"luks-cmk \d+\.\d+\.\d+\n", machine.good("--version"))
     text = machine.good("--help")
