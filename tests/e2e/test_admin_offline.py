@@ -300,6 +300,15 @@ def test_bad_customer(machine, name, tenant, key):
     assert not os.path.exists(machine.path("etc/luks-cmk/customers.d"))
 
 
+def test_long_name(configured):
+    """However long: what a name has to be like is said, and check shows whose name it is."""
+    for words in (["customer", "add", "x" * 1000, "--tenant", TENANT, "--key", KEY], ["customer", "show", "x" * 1000],
+                  ["check", "--customer", "x" * 1000]):
+        assert "use at most 63 letters" in configured.bad(1, "config", *words)
+    found, = json.loads(configured.run("check", "--customer", "x" * 1000, "--json").stdout)["checks"]
+    assert found["customer"] == "x" * 63
+
+
 def test_good_keys(machine):
     for number, key in enumerate((KEY, f"{KEY}/{VERSION}", "https://h.managedhsm.azure.net/keys/a-1")):
         machine.good("customer", "add", f"c{number}", "--tenant", TENANT, "--key", key)

@@ -134,7 +134,8 @@ static int not_configured(struct check *check, const char *name, int64_t ms, str
 	const struct warnings warnings = { 0 };
 
 	token = (struct token){ 0 };
-	(void)text_copy(token.customer, sizeof(token.customer), name);
+	/* The beginning of one that is too long for any customer. */
+	(void)snprintf(token.customer, sizeof(token.customer), "%.*s", TOKEN_NAME_MAX - 1, name);
 	check->result = (struct probe_result){ .err = *err };
 	*err = (struct cmk_err){ 0 };
 	probe_add_step(&check->result, "configuration", "", ms, check->result.err.code);
