@@ -300,6 +300,20 @@ def test_bad_customer(machine, name, tenant, key):
     assert not os.path.exists(machine.path("etc/luks-cmk/customers.d"))
 
 
+def test_not_root(configured):
+    """What may be read is shown to everybody; what may not, and what is to be written, is root's."""
+    os.chmod(configured.folder, 0o755)
+    nobody = "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"
+    add = ["customer", "add", "fabrikam", "--tenant", TENANT, "--key", SPARE]
+    as_root = configured.command()
+    configured.command = lambda *words: [*as_root[:-1], *nobody, TOOL, *words]
+    configured.good("customer", "show", "contoso")
+    assert "fabrikam.conf cannot be written; run as root: " in configured.bad(1, "config", *add)
+    os.chmod(configured.path("etc/luks-cmk/customers.d"), 0o700)
+    for words in (["customer", "list"], ["customer", "show", "contoso"], add):
+        assert "; run as root: Permission denied" in configured.bad(1, "config", *words)
+
+
 def test_long_name(configured):
     """However long: what a name has to be like is said, and check shows whose name it is."""
     for words in (["customer", "add", "x" * 1000, "--tenant", TENANT, "--key", KEY], ["customer", "show", "x" * 1000],

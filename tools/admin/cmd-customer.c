@@ -102,7 +102,8 @@ static int write_file(const struct customer *customer, const char *path, struct 
 	if (r >= 0)
 		r = io_write_file(path, text, strlen(text), 0644);
 	if (r < 0)
-		return cmk_err_errno(err, CMK_CONFIG, -r, "%s cannot be written", path);
+		return cmk_err_errno(err, CMK_CONFIG, -r, "%s cannot be written%s", path,
+				     r == -EACCES ? "; run as root" : "");
 	return 0;
 }
 
