@@ -118,10 +118,12 @@ static int check_volume(struct check *check, const char *device, bool must, stru
 	if (must && luks_next_token(luks, LUKS_NONE) == LUKS_NONE)
 		return cmk_err(err, CMK_STATE, "%s is not enrolled; see: luks-cmk enroll --help",
 			       luks->name);
+	/* One that cannot be read hides no other. */
 	while ((t = luks_next_token(luks, t)) != LUKS_NONE) {
-		r = check_token(check, luks, t, err);
-		if (r < 0)
-			return r;
+		struct cmk_err one = { 0 };
+
+		if (check_token(check, luks, t, &one) < 0)
+			fail(check, report_error(&one));
 	}
 	return 0;
 }
