@@ -167,7 +167,7 @@ USAGE = [
     ["enroll", "a", "--customer", "x", "--unlock-token", "32"],
     ["enroll", "a", "--customer", "x", "--unlock-token", "-1"],
     ["format", "a"], ["format", "a", "--customer", "x", "--sector-size", "1000"],
-    ["format", "a", "--customer", "x", "--label", "l" * 49],
+    ["format", "a", "--customer", "x", "--label", "l" * 48],
     ["check", "a", "--all"], ["check", "--all", "--customer", "x"], ["remove", "a", "--token", "x"],
     ["customer"], ["customer", "rename"], ["customer", "add", "x"], ["customer", "show"],
     ["customer", "add", "x", "--tenant", TENANT], ["customer", "list", "x"], ["why", "a", "b"],

@@ -254,12 +254,12 @@ def test_format(ready):
     machine = ready
     path = machine.image()
     mark = machine.lab.mark()
-    done = machine.tool("format", path, "--customer", "contoso", "--label", "data", "-q")
+    done = machine.tool("format", path, "--customer", "contoso", "--label", "l" * 47, "-q")
     assert asked(machine, mark)[2:] == ["vault GET disk", "vault POST unwrapkey", "vault POST unwrapkey"]
     assert "no passphrase" in done.out
     check_enrolled(machine, path, slots=1)
     status = machine.tool("status", path, "--json").json
-    assert status["label"] == "data" and status["only_way_in"] is True
+    assert status["label"] == "l" * 47 and status["only_way_in"] is True
     assert machine.run("cryptsetup", "luksDump", path).out.count("Subsystem:      \t(no subsystem)") <= 1
     again = machine.tool("format", path, "--customer", "contoso", "-q", status=5)
     assert again.error.code == "state"
