@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /*
  * libinih splits a file into sections and names. Three of its habits do not suit a file that decides where
  * secrets go, and differ from one build of it to another: it cuts lines at 200 bytes, and names of sections
@@ -17,6 +19,8 @@
 #define INI_SECTION_MAX 49
 #define INI_NAME_MAX	32
 #define BLANKS		" \t\r"
+/* What editors of Windows put before the first line, as they end each by \r. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define NAME_CHARS	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 struct reader {
@@ -158,7 +162,11 @@ int config_lines(const char *text, const char *file, config_line_fn handler, voi
 		.handler = handler,
 		.user = user,
 	};
-	int r = ini_parse_stream(read_line, &reader, take_value, &reader);
+	int r;
+
+	if (text_starts(text, BYTE_ORDER_MARK))
+		reader.rest += strlen(BYTE_ORDER_MARK);
+	r = ini_parse_stream(read_line, &reader, take_value, &reader);
 
 	if (reader.result < 0)
 		return reader.result;

@@ -305,7 +305,8 @@ int config_read_file(const char *path, struct secret *ret, struct cmk_err *err)
 		return cmk_err(err, CMK_CONFIG, "%s is longer than %d bytes; shorten it", path,
 			       CONFIG_FILE_MAX);
 	if (r < 0)
-		return cmk_err_errno(err, CMK_CONFIG, -r, "cannot read %s", path);
+		return cmk_err_errno(err, CMK_CONFIG, -r, "cannot read %s%s", path,
+				     r == -EACCES ? "; run as root" : "");
 	nul = memchr(text.data, '\0', text.len);
 	for (const uint8_t *p = text.data; nul && p < nul; p++)
 		line += *p == '\n';

@@ -93,6 +93,8 @@ int config_load(const char *dir, struct config *ret, struct cmk_err *err);
 /* The cloud of that name, or NULL. */
 const struct cloud *config_cloud(const struct config *config, const char *name);
 
+/* Whether a customer may be called so. CMK_CONFIG. */
+int customer_name_check(const char *name, struct cmk_err *err);
 int customer_parse(const char *text, const char *file, const char *name, struct customer *ret,
 		   struct cmk_err *err);
 /* DIR/customers.d/NAME.conf. CMK_CONFIG if it is absent or wrong. */

@@ -26,6 +26,17 @@ struct parser {
 	unsigned seen[COUNT(customer_keys)];
 };
 
+int customer_name_check(const char *name, struct cmk_err *err)
+{
+	if (text_is_name(name, TOKEN_NAME_MAX - 1))
+		return 0;
+	/* As much of it as leaves room for the rest of the sentence. */
+	return cmk_err(err, CMK_CONFIG,
+		       "\"%.100s\" is no name of a customer; use at most %d letters, digits, dots, "
+		       "dashes and underscores, the first a letter or digit",
+		       name, TOKEN_NAME_MAX - 1);
+}
+
 static bool has_key(const struct customer *customer, const char *key)
 {
 	if (strcasecmp(customer->key, key) == 0)
@@ -69,15 +80,11 @@ int customer_parse(const char *text, const char *file, const char *name, struct 
 		   struct cmk_err *err)
 {
 	struct parser parser = { 0 };
-	int r;
+	int r = customer_name_check(name, err);
 
-	if (!text_is_name(name, sizeof(ret->name) - 1) ||
-	    !text_copy(parser.customer.name, sizeof(parser.customer.name), name))
-		return cmk_err(
-			err, CMK_CONFIG,
-			"\"%s\" is no name of a customer; use letters, digits, dots, dashes and "
-			"underscores",
-			name);
+	if (r < 0)
+		return r;
+	(void)text_copy(parser.customer.name, sizeof(parser.customer.name), name);
 	r = config_lines(text, file, take_line, &parser, err);
 	if (r < 0)
 		return r;
@@ -96,12 +103,9 @@ int customer_load(const char *dir, const char *name, struct customer *ret, struc
 	int len, r;
 
 	/* Before it becomes part of a path. */
-	if (!text_is_name(name, sizeof(ret->name) - 1))
-		return cmk_err(
-			err, CMK_CONFIG,
-			"\"%s\" is no name of a customer; use letters, digits, dots, dashes and "
-			"underscores",
-			name);
+	r = customer_name_check(name, err);
+	if (r < 0)
+		return r;
 	len = snprintf(path, sizeof(path), "%s/customers.d/%s.conf", dir, name);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return cmk_err(err, CMK_CONFIG, "the path of the configuration is too long");

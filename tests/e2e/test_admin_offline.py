@@ -167,7 +167,7 @@ USAGE = [
     ["enroll", "a", "--customer", "x", "--unlock-token", "32"],
     ["enroll", "a", "--customer", "x", "--unlock-token", "-1"],
     ["format", "a"], ["format", "a", "--customer", "x", "--sector-size", "1000"],
-    ["format", "a", "--customer", "x", "--label", "l" * 49],
+    ["format", "a", "--customer", "x", "--label", "l" * 48],
     ["check", "a", "--all"], ["check", "--all", "--customer", "x"], ["remove", "a", "--token", "x"],
     ["customer"], ["customer", "rename"], ["customer", "add", "x"], ["customer", "show"],
     ["customer", "add", "x", "--tenant", TENANT], ["customer", "list", "x"], ["why", "a", "b"],
@@ -180,6 +180,19 @@ def test_usage(machine, words):
     assert done.returncode == 2
     assert done.stdout == ""
     assert re.fullmatch(r"luks-cmk: .*\nTry 'luks-cmk .*--help' for more information\.\n", done.stderr)
+
+
+@pytest.mark.parametrize("words, sentence", [
+    (["status", "--jsn", "a"], "unknown option '--jsn'"), (["--jsn"], "unknown option '--jsn'"),
+    (["format", "a", "-xq"], "unknown option '-x'"), (["-xh"], "unknown option '-x'"),
+    (["status", "-\u00e9", "a"], "unknown option '-\\xc3'"),
+    (["status", "--json=yes", "a"], "option '--json=yes' takes no value"),
+    (["--version=1"], "option '--version=1' takes no value"),
+    (["status", "a", "--debug=1"], "option '--debug=1' takes no value"),
+])
+def test_wrong_option_is_named(machine, words, sentence):
+    done = machine.run(*words)
+    assert done.returncode == 2 and done.stderr.startswith(f"luks-cmk: {sentence}\nTry "), done
 
 
 def test_help_and_version(machine):
@@ -285,6 +298,29 @@ def test_bad_customer(machine, name, tenant, key):
     line = machine.bad(1, "config", "customer", "add", name, "--tenant", tenant, "--key", key)
     assert "\x1b" not in line
     assert not os.path.exists(machine.path("etc/luks-cmk/customers.d"))
+
+
+def test_not_root(configured):
+    """What may be read is shown to everybody; what may not, and what is to be written, is root's."""
+    os.chmod(configured.folder, 0o755)
+    nobody = "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"
+    add = ["customer", "add", "fabrikam", "--tenant", TENANT, "--key", SPARE]
+    as_root = configured.command()
+    configured.command = lambda *words: [*as_root[:-1], *nobody, TOOL, *words]
+    configured.good("customer", "show", "contoso")
+    assert "fabrikam.conf cannot be written; run as root: " in configured.bad(1, "config", *add)
+    os.chmod(configured.path("etc/luks-cmk/customers.d"), 0o700)
+    for words in (["customer", "list"], ["customer", "show", "contoso"], add):
+        assert "; run as root: Permission denied" in configured.bad(1, "config", *words)
+
+
+def test_long_name(configured):
+    """However long: what a name has to be like is said, and check shows whose name it is."""
+    for words in (["customer", "add", "x" * 1000, "--tenant", TENANT, "--key", KEY], ["customer", "show", "x" * 1000],
+                  ["check", "--customer", "x" * 1000]):
+        assert "use at most 63 letters" in configured.bad(1, "config", *words)
+    found, = json.loads(configured.run("check", "--customer", "x" * 1000, "--json").stdout)["checks"]
+    assert found["customer"] == "x" * 63
 
 
 def test_good_keys(machine):

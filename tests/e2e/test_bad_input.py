@@ -230,6 +230,22 @@ def test_token(machine, two_tokens, name):
     assert luks2.digest(two_tokens) == before
 
 
+@pytest.mark.parametrize("bad", (0, 1))
+def test_bad_token_hides_no_other(machine, two_tokens, bad):
+    """status, list and check say what they know of the other token, and end with the error."""
+    with luks2.edit(two_tokens) as metadata:
+        metadata["tokens"][str(bad)]["version"] = 2
+    good, customer = 1 - bad, ("fabrikam", "contoso")[bad]
+    done = machine.tool("status", two_tokens, status=1)
+    assert f"Token {good}: customer {customer}\n" in done.out and f"Token {bad}: cannot be read\n" in done.out
+    assert "  0: passphrase or key file" in done.out and done.error.text.startswith(f"token {bad} of ")
+    done = machine.tool("list", two_tokens, status=1)
+    assert done.out.count(two_tokens) == 1 and customer in done.out and done.error.code == "token"
+    done = machine.tool("check", two_tokens, "--json", status=1)
+    assert [(c["token"], c["customer"], c["error"]) for c in done.json["checks"]] == [(good, customer, None)]
+    assert done.error.code == "token"
+
+
 def test_token_of_one_mebibyte(machine):
     """More than any reader takes; LUKS2 itself has room for it, if asked for."""
     path = machine.image(64 << 20)

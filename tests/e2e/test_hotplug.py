@@ -385,6 +385,26 @@ def test_detach(machine, enrolled):
     machine.tool("detach", "/nonexistent/image", status=0)
 
 
+# A mapping as sysfs tells it, of a disk that root alone reads: there is no device-mapper here.
+MAPPING = """
+mount -t tmpfs sys /sys/block && mount -t tmpfs disks /dev/shm
+mkdir -p '/sys/block/dm-0/slaves/shm!disk' /sys/block/dm-0/dm
+echo data >/sys/block/dm-0/dm/name
+echo "CRYPT-LUKS2-$(cryptsetup luksUUID "$1" | tr -d -)-data" >/sys/block/dm-0/dm/uuid
+install -m 600 "$1" /dev/shm/disk
+shift
+exec setpriv --reuid=65534 --regid=65534 --clear-groups luks-cmk detach "$@"
+"""
+
+
+@pytest.mark.parametrize("word", ["data", "--all"])
+def test_detach_without_root(machine, enrolled, word):
+    """Whether it is enrolled cannot be known then, and is not made up."""
+    done = machine.run("unshare", "-m", "sh", "-c", MAPPING, "sh", enrolled, word)
+    assert done.status == 1 and done.out == "" and done.error.code == "device", done
+    assert "/dev/shm/disk, which data is on, cannot be read; run as root" in done.error.text
+
+
 @pytest.mark.parametrize("device", ["LABEL=", "UUID="])
 def test_an_empty_name_is_no_volume(machine, enrolled, attach_loop, device):
     """Not the one that has no label."""

@@ -493,6 +493,22 @@ def be_brief(machine):
             file.write(text.replace("[network]\n", "[network]\ntimeout = 4\n"))
 
 
+@pytest.mark.parametrize("text, file", [("tenant_id = contoso", "customers.d/contoso.conf"), ("", "customer list"),
+                                        (f"key = https://{VAULT}/keys/disk/", "customers.d/contoso.conf"),
+                                        ("source =", "luks-cmk.conf")])
+def test_file_to_correct(ready, text, file):
+    """What to run leads to the file that is wrong, and the sentence names that, too."""
+    if text == "":
+        no_customer(ready, None)
+    elif text == "source =":
+        ready.configure(provider=True, identity={"source": ""})
+    else:
+        rewrite(ready, text)
+    found, = ready.run("luks-cmk", "check", "--customer", "contoso", "--json").json["checks"]
+    assert found["run"].endswith(file) and found["failed"] == "configuration"
+    assert "customer list" in file or f"/etc/luks-cmk/{file}" in found["error"]["message"]
+
+
 def test_clock_of_ten_minutes(ready):
     """No misconfiguration yet: the volume opens, and check warns."""
     for offset in (-600, 600):

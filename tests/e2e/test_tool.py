@@ -162,6 +162,16 @@ def test_header_backup(ready, volume):
     os.unlink(backup)
 
 
+def test_header_backup_without_room(ready, volume):
+    """Half a header is no backup: nothing stays that would pass for one, and the volume is as it was."""
+    machine, before = ready, luks2.digest(volume)
+    script = """mount -t tmpfs -o size=1m full /mnt
+        luks-cmk enroll "$1" --customer contoso --key-file "$2" --header-backup /mnt/backup; echo $?; ls /mnt"""
+    done = machine.run("unshare", "-m", "sh", "-c", script, "sh", volume, machine.key_file)
+    assert done.out == "1\n" and done.error.code == "system" and "/mnt/backup" in done.error.text, done
+    assert luks2.digest(volume) == before
+
+
 REFUSALS = {
     "wrong-passphrase": (1, "passphrase", lambda m: m.write("passphrase2", "wrong"), False),
     "key-disabled": (3, "key-disabled", lambda m: m.lab.key_disable("contoso/disk"), True),
@@ -244,12 +254,12 @@ def test_format(ready):
     machine = ready
     path = machine.image()
     mark = machine.lab.mark()
-    done = machine.tool("format", path, "--customer", "contoso", "--label", "data", "-q")
+    done = machine.tool("format", path, "--customer", "contoso", "--label", "l" * 47, "-q")
     assert asked(machine, mark)[2:] == ["vault GET disk", "vault POST unwrapkey", "vault POST unwrapkey"]
     assert "no passphrase" in done.out
     check_enrolled(machine, path, slots=1)
     status = machine.tool("status", path, "--json").json
-    assert status["label"] == "data" and status["only_way_in"] is True
+    assert status["label"] == "l" * 47 and status["only_way_in"] is True
     assert machine.run("cryptsetup", "luksDump", path).out.count("Subsystem:      \t(no subsystem)") <= 1
     again = machine.tool("format", path, "--customer", "contoso", "-q", status=5)
     assert again.error.code == "state"

@@ -52,7 +52,7 @@ static void test_builtin(void **state)
 
 static void test_whole(void **state)
 {
-	static const char text[] = "# luks-cmk.conf\r\n"
+	static const char text[] = "\xef\xbb\xbf# luks-cmk.conf\r\n"
 				   "; another comment\n"
 				   "\n"
 				   "[provider]\n"

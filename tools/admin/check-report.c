@@ -31,7 +31,8 @@ static bool make_command(const struct check_outcome *outcome, char *out, size_t 
 	const struct probe_result *result = outcome->result;
 	const struct probe_found *found = &result->found;
 	const struct probe_step *step = probe_failed_step(result);
-	const char *template = cause_command(&result->err);
+	const char *template = outcome->command != NULL ? outcome->command
+							: cause_command(&result->err);
 	struct parts parts = { 0 };
 	struct cause_names names = {
 		.application = or_null(wrapping->client_id),

@@ -22,6 +22,8 @@ struct check_outcome {
 	const struct check_target *target;
 	const struct probe_result *result;
 	const struct warnings *warnings;
+	const char *
+		command; /* template of what to run after a failure; NULL: what belongs to the error */
 };
 
 /* Steps, what the federated credential must say, warnings; and after a failure who must act and how. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -84,7 +85,7 @@ static void run_target(struct check *check, const struct check_target *target)
 		warnings_of_key(&warnings, &result->key, (int64_t)time(NULL));
 	if (target->luks != NULL)
 		warnings_of_volume(&warnings, target->wrappings, luks_bypass_slots(target->luks));
-	show(check, &(struct check_outcome){ target, result, &warnings });
+	show(check, &(struct check_outcome){ target, result, &warnings, NULL });
 }
 
 /* Each wrapping by itself: a spare vault that no longer answers must be noticed before it is needed. */
@@ -118,12 +119,25 @@ static int check_volume(struct check *check, const char *device, bool must, stru
 	if (must && luks_next_token(luks, LUKS_NONE) == LUKS_NONE)
 		return cmk_err(err, CMK_STATE, "%s is not enrolled; see: luks-cmk enroll --help",
 			       luks->name);
+	/* One that cannot be read hides no other. */
 	while ((t = luks_next_token(luks, t)) != LUKS_NONE) {
-		r = check_token(check, luks, t, err);
-		if (r < 0)
-			return r;
+		struct cmk_err one = { 0 };
+
+		if (check_token(check, luks, t, &one) < 0)
+			fail(check, report_error(&one));
 	}
 	return 0;
+}
+
+/* Where the customer's file is what is wrong: what to run, as a template. */
+static const char *customer_command(const char *name)
+{
+	char path[sizeof(CUSTOMERS_DIR) + TOKEN_NAME_MAX + 8];
+
+	(void)snprintf(path, sizeof(path), CUSTOMERS_DIR "/%s.conf", name);
+	if (customer_name_check(name, NULL) < 0 || access(path, F_OK) < 0)
+		return "luks-cmk customer list";
+	return "sudoedit " CUSTOMERS_DIR "/{customer}.conf";
 }
 
 /* The first step of all: without a configuration nobody is asked. Moves err into the outcome. */
@@ -134,11 +148,14 @@ static int not_configured(struct check *check, const char *name, int64_t ms, str
 	const struct warnings warnings = { 0 };
 
 	token = (struct token){ 0 };
-	(void)text_copy(token.customer, sizeof(token.customer), name);
+	/* The beginning of one that is too long for any customer. */
+	(void)snprintf(token.customer, sizeof(token.customer), "%.*s", TOKEN_NAME_MAX - 1, name);
 	check->result = (struct probe_result){ .err = *err };
 	*err = (struct cmk_err){ 0 };
 	probe_add_step(&check->result, "configuration", "", ms, check->result.err.code);
-	show(check, &(struct check_outcome){ &target, &check->result, &warnings });
+	show(check, &(struct check_outcome){ &target, &check->result, &warnings,
+					     check->enrol.customer_wrong ? customer_command(name)
+									 : NULL });
 	return 0;
 }
 

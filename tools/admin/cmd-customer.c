@@ -42,14 +42,10 @@ static int fill(const struct add_args *args, const char *name, struct customer *
 	const struct cloud *cloud;
 	int r = customers_config(&config, &cloud, err);
 
+	if (r >= 0)
+		r = customer_name_check(name, err);
 	if (r < 0)
 		return r;
-	if (!text_is_name(name, sizeof(ret->name) - 1))
-		return cmk_err(
-			err, CMK_CONFIG,
-			"'%s' is no name for a customer; use letters, digits, dots, dashes and "
-			"underscores",
-			name);
 	(void)text_copy(ret->name, sizeof(ret->name), name);
 	r = add_key(cloud, args->key, ret->key, err);
 	for (size_t i = 0; r >= 0 && i < args->spares.count; i++)
@@ -106,7 +102,8 @@ static int write_file(const struct customer *customer, const char *path, struct 
 	if (r >= 0)
 		r = io_write_file(path, text, strlen(text), 0644);
 	if (r < 0)
-		return cmk_err_errno(err, CMK_CONFIG, -r, "%s cannot be written", path);
+		return cmk_err_errno(err, CMK_CONFIG, -r, "%s cannot be written%s", path,
+				     r == -EACCES ? "; run as root" : "");
 	return 0;
 }
 

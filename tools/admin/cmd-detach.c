@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* luks-cmk detach: closes mappings of enrolled volumes, also when their disk is gone. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,16 +28,26 @@ static void say(const char *name, const char *what)
 	printf(" %s\n", what);
 }
 
-/* A disk that is gone cannot be asked: -1. */
-static int is_ours(const struct mapping *mapping)
+static bool is_gone(const struct mapping *mapping)
+{
+	return mapping->device[0] == '\0';
+}
+
+/* Whether its disk, which is there, holds an enrolled volume: 1 or 0. CMK_DEVICE. */
+static int is_ours(const struct mapping *mapping, struct cmk_err *err)
 {
 	static struct token token; /* large, and of no interest */
 	struct disk_header header;
 	char node[sizeof(mapping->device) + sizeof("/dev/")];
+	int r;
 
-	if (!mappings_path(mapping, node, sizeof(node)))
-		return -1;
-	return disks_enrolled(node, &header, &token) == 1;
+	(void)mappings_path(mapping, node, sizeof(node));
+	r = disks_enrolled(node, &header, &token);
+	if (r == -EACCES)
+		return cmk_err_errno(err, CMK_DEVICE, -r,
+				     "%s, which %s is on, cannot be read; run as root", node,
+				     mapping->name);
+	return r == 1;
 }
 
 static int check_free(const struct mapping *mapping, struct cmk_err *err)
@@ -53,7 +64,7 @@ static int check_free(const struct mapping *mapping, struct cmk_err *err)
 
 static int close_mapping(struct detach *detach, const struct mapping *mapping, struct cmk_err *err)
 {
-	bool gone = mapping->device[0] == '\0';
+	bool gone = is_gone(mapping);
 	int r = 0;
 
 	detach->count++;
@@ -74,14 +85,17 @@ static int detach_all(struct detach *detach)
 	for (size_t i = 0; i < detach->mappings.count; i++) {
 		const struct mapping *mapping = &detach->mappings.items[i];
 		struct cmk_err err = { 0 };
+		int r = is_gone(mapping) ? 0 : is_ours(mapping, &err);
 
-		if (is_ours(mapping) == 1 && close_mapping(detach, mapping, &err) < 0) {
+		if (r > 0)
+			r = close_mapping(detach, mapping, &err);
+		if (r < 0) {
 			int status = report_error(&err);
 
 			detach->status = detach->status != 0 ? detach->status : status;
 		}
 	}
-	if (detach->count == 0)
+	if (detach->count == 0 && detach->status == 0)
 		printf("No enrolled volume is open.\n");
 	return detach->status;
 }
@@ -122,7 +136,10 @@ static int detach_one(struct detach *detach, const char *argument, struct cmk_er
 		say(argument, "is not open: nothing to do");
 		return 0;
 	}
-	if (is_ours(mapping) == 0)
+	r = is_gone(mapping) ? 1 : is_ours(mapping, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
 		return cmk_err(err, CMK_STATE,
 			       "%s is of a volume that is not enrolled; close it with: cryptsetup "
 			       "close %s",

@@ -12,6 +12,9 @@
 #include "prompt.h"
 #include "remember.h"
 
+/* The header has room for 48; libcryptsetup cuts there, and makes the last one a NUL. */
+#define LABEL_LEN_MAX 47
+
 struct format_args {
 	const char *customer;
 	const char *label;
@@ -205,8 +208,8 @@ int cmd_format(struct call *call, struct cmk_err *err)
 	    (!option_number(args.sector_size, 4096, &args.sector) || args.sector < 512 ||
 	     (args.sector & (args.sector - 1)) != 0))
 		return usage_error(call, "--sector-size wants 512, 1024, 2048 or 4096");
-	if (args.label != NULL && strlen(args.label) >= DISK_LABEL_MAX)
-		return usage_error(call, "--label takes at most %d characters", DISK_LABEL_MAX - 1);
+	if (args.label != NULL && strlen(args.label) > LABEL_LEN_MAX)
+		return usage_error(call, "--label takes at most %d bytes", LABEL_LEN_MAX);
 	if (!remember_options_right(&args.remember))
 		return usage_error(call, REMEMBER_USAGE);
 	return run(call, &args, err);

@@ -21,7 +21,6 @@ struct list {
 	struct known known;
 	struct table table;
 	struct buf buf;
-	size_t found;
 	int status; /* of the first volume that could not be read */
 };
 
@@ -49,29 +48,37 @@ static void add_row(struct list *list, const struct luks *luks, int number,
 	table_add(&list->table, open_as);
 }
 
+/* A row for each token; one that cannot be read hides no other. The first error. */
+static int add_rows(struct list *list, struct luks *luks, const char *open_as, struct cmk_err *err)
+{
+	int t = LUKS_NONE, first = 0;
+
+	while ((t = luks_next_token(luks, t)) != LUKS_NONE) {
+		struct token token;
+		int r = luks_token(luks, t, &token, first == 0 ? err : NULL);
+
+		if (r >= 0)
+			add_row(list, luks, t, &token, open_as);
+		else if (first == 0)
+			first = r;
+	}
+	return first;
+}
+
 static int add_volume(struct list *list, const char *device, struct cmk_err *err)
 {
 	_cleanup_luks_ struct luks *luks = NULL;
 	int r = luks_open(device, list->debug, &luks, err);
 	struct mapping mapping = { 0 };
-	int t = LUKS_NONE;
 
 	if (r < 0)
 		return r;
 	if (luks_next_token(luks, LUKS_NONE) == LUKS_NONE)
 		return 0;
 	(void)mappings_on_path(luks->path, &mapping);
-	while ((t = luks_next_token(luks, t)) != LUKS_NONE) {
-		struct token token;
-
-		r = luks_token(luks, t, &token, err);
-		if (r < 0)
-			return r;
-		add_row(list, luks, t, &token, mapping.name);
-	}
-	list->found++;
-	if (!list->json)
-		return 0;
+	r = add_rows(list, luks, mapping.name, err);
+	if (r < 0 || !list->json)
+		return r;
 	buf_json_next(&list->buf);
 	buf_puts(&list->buf, "{");
 	r = volume_json(&list->buf, luks, err);
@@ -101,11 +108,11 @@ static int print_list(struct list *list)
 	if (list->json) {
 		buf_puts(&list->buf, "]");
 		r = output_end(&list->buf);
-	} else if (list->found == 0) {
+	} else if (list->table.count > list->table.columns) {
+		r = table_print(&list->table);
+	} else if (list->status == 0) {
 		printf("No volume %s is enrolled.\n",
 		       list->named ? "among these" : "on this machine");
-	} else {
-		r = table_print(&list->table);
 	}
 	return r < 0 ? r : list->status;
 }

@@ -53,12 +53,14 @@ static int print_token(struct luks *luks, int number, struct cmk_err *err)
 	struct token token;
 	int r = luks_token(luks, number, &token, err);
 
-	if (r < 0)
-		return r;
-	printf("\nToken %d: customer ", number);
-	output_escaped(token.customer);
+	printf("\nToken %d: ", number);
+	printf(r < 0 ? "cannot be read" : "customer ");
+	if (r >= 0)
+		output_escaped(token.customer);
 	printf("\n  Keyslot:       ");
 	print_slots(luks_token_slots(luks, number));
+	if (r < 0)
+		return r;
 	printf("  Identity:      ");
 	output_escaped(token.identity.source);
 	printf(" ");
@@ -94,6 +96,7 @@ static int print_status(struct luks *luks, struct cmk_err *err)
 {
 	int token = luks_next_token(luks, LUKS_NONE);
 	bool enrolled = token != LUKS_NONE;
+	int first = 0; /* error: a token that cannot be read hides nothing else */
 
 	printf("Device: %s\nUUID:   %s\n", luks->name, luks->uuid);
 	if (luks->label[0] != '\0')
@@ -103,13 +106,16 @@ static int print_status(struct luks *luks, struct cmk_err *err)
 	if (!enrolled)
 		printf("\nNot enrolled for any customer.\n");
 	for (; token != LUKS_NONE; token = luks_next_token(luks, token)) {
-		int r = print_token(luks, token, err);
+		struct cmk_err one = { 0 };
+		int r = print_token(luks, token, &one);
 
-		if (r < 0)
-			return r;
+		if (r < 0 && first == 0) {
+			first = r;
+			*err = one;
+		}
 	}
 	print_others(luks, enrolled);
-	return 0;
+	return first;
 }
 
 int cmd_status(struct call *call, struct cmk_err *err)

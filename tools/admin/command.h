@@ -60,6 +60,8 @@ int options_parse(struct call *call, const struct command_option *options, size_
 /* Prints "luks-cmk: SENTENCE" and where to find help; returns STATUS_USAGE. */
 int usage_error(const struct call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same, of what getopt_long() has just answered '?' to; its names have values above those of letters. */
+int option_unknown(const struct call *call, char **argv);
 /* A number of 0 to max and nothing else. */
 bool option_number(const char *text, int max, int *ret);
 

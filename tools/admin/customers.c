@@ -59,7 +59,8 @@ int customers_scan(struct customers *ret, struct cmk_err *err)
 	struct dirent *entry;
 
 	if (dir == NULL && errno != ENOENT)
-		return cmk_err_errno(err, CMK_CONFIG, errno, "%s cannot be read", CUSTOMERS_DIR);
+		return cmk_err_errno(err, CMK_CONFIG, errno, "%s cannot be read%s", CUSTOMERS_DIR,
+				     errno == EACCES ? "; run as root" : "");
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
 		/* An editor's ".contoso.conf.swp" and its like are no customers. */
 		if (entry->d_name[0] == '.' || !text_ends(entry->d_name, SUFFIX))

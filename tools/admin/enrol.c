@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "command.h"
+#include "customers.h"
 #include "format/payload.h"
 #include "keyurl.h"
 #include "paths.h"
@@ -22,6 +23,7 @@ int enrol_load(struct enrol *ret, const char *customer, bool debug, struct cmk_e
 	const struct cloud *cloud;
 	int r = config_load(CONF_DIR, &ret->config, err);
 
+	ret->customer_wrong = r >= 0;
 	if (r < 0)
 		return r;
 	r = customer_load(CONF_DIR, customer, &ret->customer, err);
@@ -36,7 +38,9 @@ int enrol_load(struct enrol *ret, const char *customer, bool debug, struct cmk_e
 	for (size_t i = 0; r >= 0 && i < ret->customer.spare_keys_count; i++)
 		r = keyurl_check(cloud, ret->customer.spare_keys[i], err);
 	if (r < 0)
-		return r;
+		return cmk_err(err, CMK_CONFIG, CUSTOMERS_DIR "/%s.conf: %s", ret->customer.name,
+			       err != NULL ? err->text : "");
+	ret->customer_wrong = false;
 	return enrol_template(ret, ret->customer.key, &template, err);
 }
 

@@ -14,10 +14,11 @@
 struct enrol {
 	struct config config;
 	struct customer customer;
+	bool customer_wrong; /* what enrol_load() found wrong is in the customer's file, or that there is none */
 	bool debug;
 };
 
-/* Reads the configuration, checks that all that a token needs is there, and that the plugin is. CMK_CONFIG */
+/* Reads the configuration, and checks that all that a token needs is there. CMK_CONFIG. */
 int enrol_load(struct enrol *ret, const char *customer, bool debug, struct cmk_err *err);
 
 /* A token without keyslots for one key of the customer, to be sent to the helper. CMK_CONFIG. */

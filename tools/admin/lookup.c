@@ -69,6 +69,16 @@ int lookup_parse_claims(const char *detail, struct lookup_claims *ret, struct cm
 	return 0;
 }
 
+static int ask(const struct wire_request *request, struct wire_reply *ret, struct cmk_err *err)
+{
+	int r = ask_helper(request, ret, err);
+
+	if (r >= 0 && err != NULL)
+		err->request_id[0] =
+			'\0'; /* of a success: no later error is to be looked up by it */
+	return r;
+}
+
 int lookup_tenant(const char *text, bool debug, char ret[static TOKEN_ID_MAX], struct cmk_err *err)
 {
 	_cleanup_wire_reply_ struct wire_reply reply = { 0 };
@@ -86,7 +96,7 @@ int lookup_tenant(const char *text, bool debug, char ret[static TOKEN_ID_MAX], s
 			       "contoso.onmicrosoft.com",
 			       text);
 	(void)text_copy(request.domain, sizeof(request.domain), text);
-	r = ask_helper(&request, &reply, err);
+	r = ask(&request, &reply, err);
 	return r < 0 ? r : lookup_parse_tenant(reply.detail, ret, err);
 }
 
@@ -94,7 +104,7 @@ int lookup_claims(bool debug, struct lookup_claims *ret, struct cmk_err *err)
 {
 	_cleanup_wire_reply_ struct wire_reply reply = { 0 };
 	const struct wire_request request = { .op = WIRE_CLAIMS, .debug = debug };
-	int r = ask_helper(&request, &reply, err);
+	int r = ask(&request, &reply, err);
 
 	return r < 0 ? r : lookup_parse_claims(reply.detail, ret, err);
 }

@@ -236,6 +236,9 @@ int luks_backup(struct luks *luks, const char *file, struct cmk_err *err)
 {
 	int r = crypt_header_backup(luks->cd, CRYPT_LUKS2, file);
 
+	/* Half a header must not pass for a backup; -EINVAL is a file that is none of ours. */
+	if (r < 0 && r != -EINVAL)
+		(void)unlink(file);
 	if (r < 0)
 		return luks_err(luks, r, CMK_SYSTEM, err, "the header of %s cannot be saved to %s",
 				luks->name, file);

@@ -2,6 +2,7 @@
 /* luks-cmk: enrols LUKS2 volumes for a customer's key and tells how they are. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,9 +162,10 @@ static int run_command(struct call *call)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = { { "debug", no_argument, NULL, 'd' },
-					       { "help", no_argument, NULL, 'h' },
-					       { "version", no_argument, NULL, 'V' },
+	enum { DEBUG = UCHAR_MAX + 1, HELP, VERSION };
+	static const struct option longs[] = { { "debug", no_argument, NULL, DEBUG },
+					       { "help", no_argument, NULL, HELP },
+					       { "version", no_argument, NULL, VERSION },
 					       { NULL, 0, NULL, 0 } };
 	struct call call = { 0 };
 	int c;
@@ -172,16 +174,16 @@ int main(int argc, char **argv)
 	protect_memory();
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+h", longs, NULL)) != -1) {
-		if (c == 'V') {
+		if (c == VERSION) {
 			printf("luks-cmk %s\n", PROJECT_VERSION);
 			return 0;
 		}
-		if (c == 'h') {
+		if (c == HELP || c == 'h') {
 			print_help();
 			return 0;
 		}
-		if (c != 'd')
-			return usage_error(&call, "unknown option '%s'", argv[optind - 1]);
+		if (c != DEBUG)
+			return option_unknown(&call, argv);
 		call.debug = true;
 	}
 	if (optind >= argc)

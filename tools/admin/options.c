@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -102,6 +103,16 @@ static const struct command_option *find(const struct command_option *options, s
 	return NULL;
 }
 
+int option_unknown(const struct call *call, char **argv)
+{
+	if (optopt > UCHAR_MAX)
+		return usage_error(call, "option '%s' takes no value", argv[optind - 1]);
+	/* Of "-xyz" the word is not done with yet: argv[optind - 1] is the one before. */
+	if (optopt != 0)
+		return usage_error(call, "unknown option '-%c'", optopt);
+	return usage_error(call, "unknown option '%s'", argv[optind - 1]);
+}
+
 static int operands(struct call *call, int min, int max)
 {
 	call->argc -= optind;
@@ -140,7 +151,7 @@ int options_parse(struct call *call, const struct command_option *options, size_
 			return usage_error(call, "option '%s' needs a value",
 					   call->argv[optind - 1]);
 		if (option == NULL)
-			return usage_error(call, "unknown option '%s'", call->argv[optind - 1]);
+			return option_unknown(call, call->argv);
 		r = store(call, option, optarg);
 		if (r != 0)
 			return r;
