@@ -234,10 +234,12 @@ int luks_token_write(struct luks *luks, int token, const char *json, struct cmk_
 
 int luks_backup(struct luks *luks, const char *file, struct cmk_err *err)
 {
+	/* libcryptsetup writes to no file that is there already, which then may be an older backup. */
+	bool is_new = access(file, F_OK) != 0 && errno == ENOENT;
 	int r = crypt_header_backup(luks->cd, CRYPT_LUKS2, file);
 
-	/* Half a header must not pass for a backup; -EINVAL is a file that is none of ours. */
-	if (r < 0 && r != -EINVAL)
+	/* Half a header must not pass for a backup. */
+	if (r < 0 && is_new)
 		(void)unlink(file);
 	if (r < 0)
 		return luks_err(luks, r, CMK_SYSTEM, err, "the header of %s cannot be saved to %s",
