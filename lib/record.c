@@ -59,8 +59,9 @@ void record_write(const char *rundir, const char *uuid, int token, const struct 
 	if (err->cause[0])
 		buf_printf(&text, "cause=%s\n", err->cause);
 	buf_printf(&text, "text=%s\n", err->text);
-	if (buf_error(&text) == 0)
-		(void)io_write_file(path, text.data, text.len, 0600);
+	/* Without room for it the one before must not stand for it. */
+	if (buf_error(&text) != 0 || io_write_file(path, text.data, text.len, 0600) < 0)
+		(void)unlink(path);
 }
 
 void record_remove(const char *rundir, const char *uuid, int token)

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,6 +64,27 @@ static void test_round_trip(void **state)
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
 	record_remove(folder, UUID, 3);
+	assert_int_equal(record_read(folder, UUID, 3, &record), -ENOENT);
+}
+
+/* Where there is no room for the new reason, the old one must not be told in its place. */
+static void test_no_room(void **state)
+{
+	(void)state;
+	struct cmk_err err = { 0 };
+	struct record record;
+	struct rlimit before, none;
+
+	cmk_err(&err, CMK_KEY_DISABLED, "the key is disabled");
+	record_write(folder, UUID, 3, &err);
+	assert_int_equal(record_read(folder, UUID, 3, &record), 0);
+	cmk_err(&err, CMK_TIMEOUT, "the vault did not answer");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	record_write(folder, UUID, 3, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(record_read(folder, UUID, 3, &record), -ENOENT);
 }
 
@@ -157,9 +180,9 @@ static void test_claim(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_boot),
-		cmocka_unit_test(test_hostile_uuid), cmocka_unit_test(test_hostile_file),
-		cmocka_unit_test(test_claim),
+		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_boot),	     cmocka_unit_test(test_hostile_uuid),
+		cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_claim),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
