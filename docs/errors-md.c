@@ -34,10 +34,12 @@ static const char *who(enum cmk_party party)
 /* A template, as a reader sees it: placeholders in capitals; a bar would end a cell of a table. */
 static void put_text(struct buf *out, const char *template, bool arc)
 {
-	static const struct cause_names usual = { .service = "Azure's metadata service",
+	static const struct cause_names usual = { .origin = "https://HOST",
+						  .service = "Azure's metadata service",
 						  .machine = "a virtual machine in Azure",
 						  .place = "the virtual machine" };
-	static const struct cause_names of_arc = { .service = "Azure Arc's agent",
+	static const struct cause_names of_arc = { .origin = "http://HOST",
+						   .service = "Azure Arc's agent",
 						   .machine = "a machine connected to Azure Arc",
 						   .place = "the machine in Azure Arc" };
 	char text[CAUSE_COMMAND_MAX];

@@ -31,6 +31,7 @@ struct cause {
 /* What a template's {placeholders} stand for; NULL is shown as the placeholder in capitals. */
 struct cause_names {
 	const char *host;	 /* who answered, or did not */
+	const char *origin;	 /* the same with its scheme: "https://login.example" */
 	const char *application; /* client id */
 	const char *tenant;
 	const char *customer;

@@ -11,6 +11,7 @@
 /* Values for a command, taken apart; what is empty stays a placeholder. */
 struct parts {
 	char host[256]; /* of the failed step, without a port */
+	char origin[256 + 8];
 	char vault_host[TOKEN_KEY_MAX];
 	char vault[64];
 	char key[TOKEN_KEY_MAX];
@@ -51,11 +52,16 @@ static bool make_command(const struct check_outcome *outcome, char *out, size_t 
 	if (step != NULL)
 		(void)snprintf(parts.host, sizeof(parts.host), "%.*s",
 			       (int)strcspn(step->host, ":"), step->host);
+	/* Services on this machine that know identities speak http. */
+	if (step != NULL && parts.host[0] != '\0')
+		(void)snprintf(parts.origin, sizeof(parts.origin), "%s://%s",
+			       strcmp(step->name, "identity") == 0 ? "http" : "https", parts.host);
 	token_key_host(wrapping->key, parts.vault_host, sizeof(parts.vault_host));
 	(void)snprintf(parts.vault, sizeof(parts.vault), "%.*s",
 		       (int)strcspn(parts.vault_host, "."), parts.vault_host);
 	token_key_name(wrapping->key, parts.key, sizeof(parts.key));
 	names.host = or_null(parts.host);
+	names.origin = or_null(parts.origin);
 	names.vault_host = or_null(parts.vault_host);
 	names.vault = or_null(parts.vault);
 	names.key = or_null(parts.key);

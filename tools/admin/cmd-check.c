@@ -88,6 +88,23 @@ static void run_target(struct check *check, const struct check_target *target)
 	show(check, &(struct check_outcome){ target, result, &warnings, NULL });
 }
 
+/* A token of which there is nothing to ask the helper. */
+static void show_unreadable(struct check *check, struct luks *luks, int number,
+			    const struct cmk_err *err)
+{
+	static const struct token none;
+	const struct check_target target = { luks, number, &none, 0 };
+	const struct warnings warnings = { 0 };
+
+	if (!check->json) {
+		fail(check, report_error(err));
+		return;
+	}
+	check->result = (struct probe_result){ .err = *err };
+	probe_add_step(&check->result, "configuration", "", 0, err->code);
+	show(check, &(struct check_outcome){ &target, &check->result, &warnings, NULL });
+}
+
 /* Each wrapping by itself: a spare vault that no longer answers must be noticed before it is needed. */
 static int check_token(struct check *check, struct luks *luks, int number, struct cmk_err *err)
 {
@@ -124,7 +141,7 @@ static int check_volume(struct check *check, const char *device, bool must, stru
 		struct cmk_err one = { 0 };
 
 		if (check_token(check, luks, t, &one) < 0)
-			fail(check, report_error(&one));
+			show_unreadable(check, luks, t, &one);
 	}
 	return 0;
 }
